@@ -1,0 +1,210 @@
+/** The one way to change anything: fold, decide, append, and answer from the events. */
+import type {
+  CommandId,
+  Decoded,
+  EventId,
+  Metadata,
+  NewEvent,
+  Position,
+  StreamId,
+  TenantId,
+} from '../schemas/envelope.ts';
+import type { Rejection } from '../schemas/errors.ts';
+import type { Clock, Random } from './clock.ts';
+import type { Codec } from './codec.ts';
+import type { Decider, Fact } from './decider.ts';
+import type { EventLog } from './event-log.ts';
+import { eventIdOf } from './ids.ts';
+
+export interface CommandContext {
+  readonly commandId: CommandId;
+  readonly tenant: TenantId;
+  readonly actor: string;
+  /** Keyed digest of the request; null for commands that no request asked for. */
+  readonly requestDigest: string | null;
+  readonly correlationId: string;
+  readonly causationId: string | null;
+  readonly traceparent: string | null;
+}
+
+export type Outcome<S> =
+  | {
+      readonly kind: 'accepted';
+      /** True when the command had been handled before: `state` is as it left it. */
+      readonly replayed: boolean;
+      /** The state through the command's last event. */
+      readonly state: S;
+      readonly version: number;
+      /** Position of the command's last event; null when it changed nothing. */
+      readonly position: Position | null;
+    }
+  | { readonly kind: 'rejected'; readonly rejection: Rejection };
+
+export interface ExecuteDeps {
+  readonly log: EventLog;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface Execution<S, C, E> {
+  readonly decider: Decider<S, C, E>;
+  readonly stream: StreamId;
+  readonly context: CommandContext;
+  /**
+   * Builds the command from what other streams say and the time of the attempt. Runs again for each
+   * attempt, so that a decision never relies on an older state than the one it is appended to.
+   */
+  command(facts: { nowMs: number }): C | Promise<C>;
+  /**
+   * A creation: the stream is taken to be empty on the first attempt, and read only when it was not.
+   */
+  readonly creates?: boolean;
+  /** Version that the client saw (If-Match); another one answers `precondition_failed`. */
+  readonly ifVersion?: number;
+}
+
+/** Attempts of one command before it answers `contended`. */
+const MAX_ATTEMPTS = 8;
+
+export interface Folded<S> {
+  readonly state: S;
+  readonly version: number;
+  readonly events: readonly Decoded[];
+}
+
+export async function fold<S, E>(
+  deps: Pick<ExecuteDeps, 'log' | 'codec'>,
+  decider: Pick<Decider<S, never, E>, 'initial' | 'evolve'>,
+  stream: StreamId,
+): Promise<Folded<S>> {
+  const events = await deps.codec.decode(await deps.log.readStream(stream));
+  const state = events.reduce((s, event) => decider.evolve(s, event as unknown as Fact<E>), decider.initial);
+  return { state, version: events.at(-1)?.version ?? 0, events };
+}
+
+export async function execute<S, C, E extends { readonly type: string; readonly data: unknown }>(
+  deps: ExecuteDeps,
+  run: Execution<S, C, E>,
+): Promise<Outcome<S>> {
+  let assumeEmpty = run.creates === true && run.ifVersion === undefined;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const folded: Folded<S> = assumeEmpty
+      ? { state: run.decider.initial, version: 0, events: [] }
+      : await fold(deps, run.decider, run.stream);
+    assumeEmpty = false;
+
+    const handled = originalOutcome(run, folded);
+    if (handled) return handled;
+    if (run.ifVersion !== undefined && run.ifVersion !== folded.version) {
+      return {
+        kind: 'rejected',
+        rejection: {
+          code: 'precondition_failed',
+          detail: `If-Match names version ${run.ifVersion}; it is at ${folded.version}.`,
+        },
+      };
+    }
+
+    const nowMs = deps.clock.now();
+    const decision = run.decider.decide(await run.command({ nowMs }), folded.state);
+    if ('reject' in decision) return { kind: 'rejected', rejection: decision.reject };
+    if (decision.accept.length === 0) {
+      return {
+        kind: 'accepted',
+        replayed: false,
+        state: folded.state,
+        version: folded.version,
+        position: null,
+      };
+    }
+
+    const timeMs = Math.max(nowMs, folded.events.at(-1)?.timeMs ?? 0);
+    const metadata: Metadata = metadataOf(run.context);
+    const toEncode = decision.accept.map((event, index) => {
+      const nonce = deps.random.bytes(16);
+      return {
+        id: eventIdOf(run.context.commandId, run.stream, index, nonce),
+        type: event.type,
+        data: event.data,
+        timeMs,
+        nonce,
+        metadata,
+      };
+    });
+    const encoded = await deps.codec.encode(toEncode);
+    const answer = await appendSurely(deps, run.stream, folded.version, encoded);
+    if (!answer.ok) continue;
+
+    let state = folded.state;
+    for (const [index, event] of decision.accept.entries()) {
+      state = run.decider.evolve(state, { ...event, version: folded.version + index + 1, timeMs, metadata });
+    }
+    return { kind: 'accepted', replayed: false, state, version: answer.version, position: answer.position };
+  }
+  return {
+    kind: 'rejected',
+    rejection: {
+      code: 'contended',
+      detail: `${run.stream} changed ${MAX_ATTEMPTS} times while this was decided.`,
+    },
+  };
+}
+
+/** Resends of an append whose outcome is unknown; the log answers the original when it had arrived. */
+const MAX_RESENDS = 2;
+
+async function appendSurely(
+  deps: ExecuteDeps,
+  stream: StreamId,
+  expected: number,
+  events: readonly NewEvent[],
+) {
+  for (let resend = 0; ; resend++) {
+    try {
+      return await deps.log.append(stream, expected, events);
+    } catch (error) {
+      if (resend >= MAX_RESENDS || (error as Error).name === 'InvalidAppend') throw error;
+      await deps.clock.sleep(20 * 2 ** resend);
+    }
+  }
+}
+
+/** Finds the command in the stream: what it did then is the answer now. */
+function originalOutcome<S, C, E extends { readonly type: string }>(
+  run: Execution<S, C, E>,
+  folded: Folded<S>,
+): Outcome<S> | null {
+  let last: Decoded | undefined;
+  for (const event of folded.events) if (event.metadata.commandId === run.context.commandId) last = event;
+  if (!last) return null;
+  if (last.metadata.requestDigest !== run.context.requestDigest) {
+    return {
+      kind: 'rejected',
+      rejection: {
+        code: 'idempotency_mismatch',
+        detail: 'This Idempotency-Key came with another body before.',
+      },
+    };
+  }
+  let state = run.decider.initial;
+  for (const event of folded.events) {
+    if (event.version > last.version) break;
+    state = run.decider.evolve(state, event as unknown as Fact<E>);
+  }
+  return { kind: 'accepted', replayed: true, state, version: last.version, position: last.position };
+}
+
+function metadataOf(context: CommandContext): Metadata {
+  return {
+    tenant: context.tenant,
+    actor: context.actor,
+    commandId: context.commandId,
+    requestDigest: context.requestDigest,
+    correlationId: context.correlationId,
+    causationId: context.causationId,
+    traceparent: context.traceparent,
+  };
+}
+
+export type { EventId };

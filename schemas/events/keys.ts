@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { permissionSchema } from '../permissions.ts';
+import { personal } from '../personal.ts';
+import {
+  allowedIpsSchema,
+  creditsSchema,
+  instantSchema,
+  keyIdSchema,
+  keyModeSchema,
+  keyUseSchema,
+  metadataValueSchema,
+  namedLimitsSchema,
+  nameSchema,
+  ownerIdSchema,
+  reasonSchema,
+  scopesSchema,
+} from '../values.ts';
+import { type DecodedOf, defineEvent, type EventOf } from './definition.ts';
+
+/** One secret of a key: what a rebuild needs to verify it again. The secret itself is nowhere. */
+export const secretDigestSchema = z.strictObject({
+  /** Base64url of HMAC-SHA-256 under the peppers below, innermost first. */
+  digest: z.string(),
+  /** Versions of the peppers, innermost first: digest = HMAC(last, … HMAC(first, secret)). */
+  pepperVersions: z.array(z.int().min(1)).min(1).max(16),
+  /** The secret's last four characters, to tell keys apart. Null for an imported digest. */
+  hint: z.string().nullable(),
+});
+export type SecretDigest = z.infer<typeof secretDigestSchema>;
+
+const owner = ownerIdSchema.nullable();
+const name = personal(nameSchema, 'ownerId');
+const metadata = personal(metadataValueSchema, 'ownerId');
+const reason = personal(reasonSchema, 'ownerId');
+
+export const keyEvents = {
+  'key.issued': defineEvent(
+    1,
+    z.strictObject({
+      keyId: keyIdSchema,
+      use: keyUseSchema,
+      mode: keyModeSchema,
+      /** `plinth`: our own format, found by the id inside it. `foreign`: imported, found by its digest. */
+      format: z.enum(['plinth', 'foreign']),
+      ownerId: owner,
+      /** The version of the owner's stream that the issue relied on; 0 if none. */
+      ownerVersion: z.int().min(0),
+      name,
+      metadata,
+      secret: secretDigestSchema,
+      scopes: scopesSchema,
+      permissions: z.array(permissionSchema),
+      limits: namedLimitsSchema,
+      credits: creditsSchema.nullable(),
+      expiresAt: instantSchema.nullable(),
+      notBefore: instantSchema.nullable(),
+      allowedIps: allowedIpsSchema,
+    }),
+  ),
+  'key.rotated': defineEvent(
+    1,
+    z.strictObject({
+      secret: secretDigestSchema,
+      /** Until when the secrets before it stay good; null: they end at once. */
+      overlapUntil: instantSchema.nullable(),
+    }),
+  ),
+  'key.revoked': defineEvent(
+    1,
+    z.strictObject({ ownerId: owner, reason, cause: z.enum(['request', 'owner', 'leak']) }),
+  ),
+  'key.disabled': defineEvent(1, z.strictObject({ ownerId: owner, reason })),
+  'key.enabled': defineEvent(1, z.strictObject({ ownerId: owner, reason })),
+  'key.renamed': defineEvent(1, z.strictObject({ ownerId: owner, name })),
+  'key.metadata-changed': defineEvent(1, z.strictObject({ ownerId: owner, metadata })),
+  'key.scopes-changed': defineEvent(1, z.strictObject({ scopes: scopesSchema })),
+  'key.permissions-changed': defineEvent(1, z.strictObject({ permissions: z.array(permissionSchema) })),
+  'key.limits-changed': defineEvent(1, z.strictObject({ limits: namedLimitsSchema })),
+  'key.expiry-changed': defineEvent(1, z.strictObject({ expiresAt: instantSchema.nullable() })),
+  'key.not-before-changed': defineEvent(1, z.strictObject({ notBefore: instantSchema.nullable() })),
+  'key.allowed-ips-changed': defineEvent(1, z.strictObject({ allowedIps: allowedIpsSchema })),
+  'key.credits-set': defineEvent(1, z.strictObject({ credits: creditsSchema.nullable() })),
+  /** A process took a block of credits to spend from memory. */
+  'key.credits-leased': defineEvent(
+    1,
+    z.strictObject({ leaseId: z.uuid(), writer: z.string(), amount: z.int().min(1) }),
+  ),
+  /** A process that stops gives back what it did not spend. */
+  'key.credits-returned': defineEvent(1, z.strictObject({ leaseId: z.uuid(), amount: z.int().min(1) })),
+  'key.credits-refilled': defineEvent(
+    1,
+    z.strictObject({ remaining: z.int().min(1), /** When it was due. */ dueAt: instantSchema }),
+  ),
+  'key.expired': defineEvent(1, z.strictObject({ expiresAt: instantSchema })),
+  /** The digests of all current secrets, oldest first, under one pepper more. */
+  'key.repeppered': defineEvent(
+    1,
+    z.strictObject({
+      secrets: z
+        .array(z.strictObject({ digest: z.string(), pepperVersions: z.array(z.int().min(1)).min(2).max(16) }))
+        .min(1),
+    }),
+  ),
+  'key.leak-reported': defineEvent(
+    1,
+    z.strictObject({ ownerId: owner, source: personal(reasonSchema, 'ownerId') }),
+  ),
+};
+
+export type KeyEvent = EventOf<typeof keyEvents>;
+export type DecodedKeyEvent = DecodedOf<typeof keyEvents>;
+
+/** What a person does to all keys of an owner is one event on the owner's stream. */
+export const ownerEvents = {
+  'owner.keys-revoked': defineEvent(
+    1,
+    z.strictObject({ ownerId: ownerIdSchema, reason: personal(reasonSchema, 'ownerId') }),
+  ),
+};
+export type OwnerEvent = EventOf<typeof ownerEvents>;
+export type DecodedOwnerEvent = DecodedOf<typeof ownerEvents>;

@@ -1,0 +1,33 @@
+/** What a management key may do here: `<domain>:<verb>`. */
+import { z } from 'zod';
+
+export const permissions = [
+  'keys:read',
+  'keys:write',
+  'keys:verify',
+  'owners:write',
+  'usage:read',
+  'tenants:read',
+  'tenants:write',
+  'subjects:erase',
+  'projections:read',
+  'projections:write',
+] as const;
+
+const domains = [...new Set(permissions.map((p) => p.slice(0, p.indexOf(':'))))];
+
+/** A permission, all of a domain (`keys:*`), or everything (`*:*`). */
+export const permissionSchema = z.enum([...permissions, ...domains.map((d) => `${d}:*`), '*:*'] as [
+  string,
+  ...string[],
+]);
+export type Permission = (typeof permissions)[number];
+
+/** Whether the held permissions (wildcards included) contain the wanted one. */
+export function grants(held: readonly string[], wanted: string): boolean {
+  const domain = wanted.slice(0, wanted.indexOf(':'));
+  return held.includes(wanted) || held.includes(`${domain}:*`) || held.includes('*:*');
+}
+
+/** Permissions that only keys of the default tenant may carry: they reach across tenants. */
+export const platformDomains: readonly string[] = ['tenants', 'projections'];
