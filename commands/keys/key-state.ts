@@ -129,7 +129,11 @@ export function evolveKey(state: KeyState, event: Fact<KeyEvent>): KeyState {
     case 'key.credits-set':
       return {
         ...next,
-        credits: event.data.credits && { ...event.data.credits, refilledAtMs: event.timeMs },
+        credits: event.data.credits && {
+          ...event.data.credits,
+          refilledAtMs: event.timeMs,
+          sinceVersion: event.version,
+        },
       };
     case 'key.credits-leased':
       return { ...next, credits: addCredits(state.credits, -event.data.amount) };
@@ -142,6 +146,7 @@ export function evolveKey(state: KeyState, event: Fact<KeyEvent>): KeyState {
           ...state.credits,
           remaining: event.data.remaining,
           refilledAtMs: Date.parse(event.data.dueAt),
+          sinceVersion: event.version,
         },
       };
     case 'key.expired':
