@@ -150,7 +150,7 @@ class Connection {
     this.#buffered = this.#buffered.length === 0 ? chunk : Buffer.concat([this.#buffered, chunk]);
     const end = this.#buffered.indexOf(HEADER_END);
     if (end < 0) return;
-    const head = this.#buffered.latin1Slice(0, end);
+    const head = this.#buffered.toString('latin1', 0, end);
     const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
     if (this.#buffered.length < end + 4 + length) return;
     this.#buffered = this.#buffered.subarray(end + 4 + length);
