@@ -79,7 +79,7 @@ export interface Advance<T> {
 export interface RevisionSnapshot {
   readonly bookmark: Bookmark;
   readonly parked: readonly ParkedStream[];
-  /** Every row of the table, ordered by `key` (its key columns as compact JSON, compared as UTF-8 bytes). */
+  /** Every row of the table, ordered by `key` (its key columns as JSON, compared as UTF-8 bytes). */
   rows(table: TableSpec): AsyncIterable<{ readonly key: string; readonly columns: Record<string, unknown> }>;
   close(): Promise<void>;
 }
@@ -91,7 +91,8 @@ export interface ProjectionStore<T> {
   /**
    * The revision to run, with its tables made. `serve`: the current one, or, for newer code, one that is
    * built beside it; the first of a projection is current at once. `rebuild` and `verify` make new tables,
-   * after dropping old and abandoned ones. A new revision starts at {epoch, START, null}.
+   * after dropping what was abandoned, and `rebuild` also what was current before. A new revision starts at
+   * {epoch, START, null}.
    *
    * Throws `Superseded` when newer code owns the projection; `RebuildRunning` when another rebuild holds
    * its lease.

@@ -1,0 +1,49 @@
+/** Decoding a run of the log when single events in it cannot be decoded. */
+import type { Codec } from '../commands/codec.ts';
+import type { Decoded, Recorded } from '../schemas/envelope.ts';
+
+export type Decoder = Pick<Codec, 'decode'>;
+
+/** An event of a used type, or why it could not be decoded. */
+export type Item =
+  | { readonly event: Decoded; readonly error: null }
+  | { readonly event: Recorded; readonly error: Error };
+
+/** `newer`: wait for an upgrade. `undecodable`: the event itself is at fault. Otherwise null: try again. */
+export function faultOf(error: unknown): 'newer' | 'undecodable' | null {
+  const name = (error as Error | null)?.name;
+  if (name === 'NewerSchemaVersion') return 'newer';
+  if (name === 'UndecodableEvent' || name === 'UnknownEventType') return 'undecodable';
+  return null;
+}
+
+export interface DecodedRun {
+  readonly items: readonly Item[];
+  /** Written by a newer release; `items` are those before it. */
+  readonly newer: { readonly event: Recorded; readonly error: Error } | null;
+}
+
+/**
+ * Decodes all at once; when one is at fault, one by one. Any other error of the decoder is thrown on.
+ */
+export async function decodeRun(decoder: Decoder, events: readonly Recorded[]): Promise<DecodedRun> {
+  try {
+    const decoded = events.length === 0 ? [] : await decoder.decode(events);
+    return { items: decoded.map((event) => ({ event, error: null })), newer: null };
+  } catch (error) {
+    if (faultOf(error) === null) throw error;
+  }
+  const items: Item[] = [];
+  for (const event of events) {
+    try {
+      const [decoded] = await decoder.decode([event]);
+      items.push({ event: decoded!, error: null });
+    } catch (error) {
+      const fault = faultOf(error);
+      if (fault === null) throw error;
+      if (fault === 'newer') return { items, newer: { event, error: error as Error } };
+      items.push({ event, error: error as Error });
+    }
+  }
+  return { items, newer: null };
+}
