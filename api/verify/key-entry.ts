@@ -1,0 +1,44 @@
+/** What verify knows of one key: its facts, where they come from, and how long they may be used. */
+import { type KeyState, noKey } from '../../commands/keys/key-state.ts';
+import type { OwnerState } from '../../commands/keys/owner-state.ts';
+import { keyStream, ownerStream, tenantStream } from '../../commands/streams.ts';
+import type { Stamp } from '../../projections/projection.ts';
+import type { StreamId, TenantId } from '../../schemas/envelope.ts';
+
+export interface KeyEntry {
+  /** Null: there is no such key. */
+  readonly key: KeyState | null;
+  readonly owner: OwnerState;
+  readonly suspended: boolean;
+  /** Its own stream, its owner's or its tenant's is parked: nothing is known of what waits there. */
+  readonly parked: boolean;
+  /** What a change must touch to make this entry old. */
+  readonly streams: readonly StreamId[];
+  /** Digests of the key's secrets, in their order, as bytes. */
+  readonly digests: readonly Uint8Array[];
+  /** Token of the position that it was computed at. */
+  readonly position: string;
+}
+
+/** From a row: usable as long as its stamp is. */
+export interface StampedEntry extends KeyEntry {
+  readonly stamp: Stamp;
+}
+
+export function streamsOf(keyId: string, tenant: string | null, ownerId: string | null): readonly StreamId[] {
+  const streams: StreamId[] = [keyStream(keyId)];
+  if (tenant !== null) {
+    streams.push(tenantStream(tenant as TenantId));
+    if (ownerId !== null) streams.push(ownerStream(tenant as TenantId, ownerId));
+  }
+  return streams;
+}
+
+/** Without what is personal or large: verify does not look at it, and the cache holds many. */
+export function lean(key: KeyState): KeyState {
+  return { ...key, name: noKey.name, metadata: noKey.metadata };
+}
+
+export function digestsOf(key: KeyState | null): readonly Uint8Array[] {
+  return key === null ? [] : key.secrets.map((secret) => Buffer.from(secret.digest, 'base64url'));
+}
