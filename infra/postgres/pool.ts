@@ -1,0 +1,178 @@
+/** Connections to PostgreSQL: bounded, with time limits on everything, and typed rows out. */
+import pg from 'pg';
+
+/** A statement that is prepared once a connection and then only executed. Names are unique in the house. */
+export interface Prepared {
+  readonly name: string;
+  readonly text: string;
+}
+
+export interface Session {
+  query<Row extends object = Record<string, unknown>>(
+    statement: string | Prepared,
+    params?: readonly unknown[],
+  ): Promise<readonly Row[]>;
+}
+
+export type Isolation = 'read committed' | 'repeatable read' | 'serializable';
+
+export interface TransactionOptions {
+  /** Default `read committed`. */
+  readonly isolation?: Isolation;
+  readonly readOnly?: boolean;
+}
+
+export interface PoolStats {
+  readonly total: number;
+  readonly idle: number;
+  readonly waiting: number;
+}
+
+export interface Pool extends Session {
+  /** Commits what `work` did; rolls back, and throws the same on, when it throws. */
+  transaction<R>(work: (tx: Session) => Promise<R>, options?: TransactionOptions): Promise<R>;
+  /** Runs `work` on one connection, without a transaction. */
+  session<R>(work: (session: Session) => Promise<R>): Promise<R>;
+  /** Rows as arrays, in the order of the columns: cheaper where there are many. */
+  rows(statement: Prepared, params: readonly unknown[]): Promise<readonly (readonly unknown[])[]>;
+  readonly connectionString: string;
+  readonly applicationName: string;
+  stats(): PoolStats;
+  close(): Promise<void>;
+}
+
+export interface PoolOptions {
+  readonly connectionString: string;
+  /** Seen in `pg_stat_activity`. */
+  readonly applicationName: string;
+  readonly maxConnections?: number;
+  readonly statementTimeoutMs?: number;
+  readonly lockTimeoutMs?: number;
+  readonly idleInTransactionTimeoutMs?: number;
+  readonly connectTimeoutMs?: number;
+  /** Of every statement: its name (or `adhoc`), how long it took, whether it failed. For metrics. */
+  readonly onQuery?: (name: string, durationMs: number, failed: boolean) => void;
+  /** A connection that nobody was using broke; the pool replaces it. */
+  readonly onLostConnection?: (error: Error) => void;
+}
+
+const INT8 = 20;
+
+/** `bigint` columns hold counts, versions and times: numbers, as long as they are exact. */
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`${text} is past 2^53: select it as text`);
+  return value;
+}
+
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    return oid === INT8 ? parseInt8 : pg.types.getTypeParser(oid, format as 'text');
+  },
+} as pg.CustomTypesConfig;
+
+export function createPool(options: PoolOptions): Pool {
+  const pool = new pg.Pool({
+    connectionString: options.connectionString,
+    application_name: options.applicationName,
+    max: options.maxConnections ?? 10,
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    lock_timeout: options.lockTimeoutMs ?? 10_000,
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 30_000,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+    types,
+  });
+  // Without these an unused connection that breaks, or one that breaks between two statements of a
+  // transaction, would end the process.
+  pool.on('error', (error) => options.onLostConnection?.(error));
+  pool.on('connect', (client) => client.on('error', () => undefined));
+
+  async function timed<R>(statement: string | Prepared, run: () => Promise<R>): Promise<R> {
+    if (!options.onQuery) return run();
+    const name = typeof statement === 'string' ? 'adhoc' : statement.name;
+    const startedMs = performance.now();
+    let failed = true;
+    try {
+      const result = await run();
+      failed = false;
+      return result;
+    } finally {
+      options.onQuery(name, performance.now() - startedMs, failed);
+    }
+  }
+
+  function on(target: pg.Pool | pg.PoolClient): Session {
+    return {
+      query<Row extends object>(statement: string | Prepared, params?: readonly unknown[]) {
+        return timed(statement, async () => {
+          const config = typeof statement === 'string' ? { text: statement } : statement;
+          const result = await target.query<Row & pg.QueryResultRow>({
+            ...config,
+            ...(params && { values: params as unknown[] }),
+          });
+          return result.rows as readonly Row[];
+        });
+      },
+    };
+  }
+
+  async function session<R>(work: (client: pg.PoolClient) => Promise<R>): Promise<R> {
+    const client = await pool.connect();
+    let broken = true;
+    try {
+      const result = await work(client);
+      broken = false;
+      return result;
+    } catch (error) {
+      // An error that the server answered leaves the connection whole; any other may have broken it.
+      broken = !(error instanceof RolledBack) && !(error instanceof pg.DatabaseError);
+      throw error instanceof RolledBack ? error.cause : error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  return {
+    ...on(pool),
+    connectionString: options.connectionString,
+    applicationName: options.applicationName,
+    session: (work) => session((client) => work(on(client))),
+    transaction(work, { isolation = 'read committed', readOnly = false } = {}) {
+      return session(async (client) => {
+        await client.query(`BEGIN ISOLATION LEVEL ${isolation} ${readOnly ? 'READ ONLY' : 'READ WRITE'}`);
+        let result: Awaited<ReturnType<typeof work>>;
+        try {
+          result = await work(on(client));
+        } catch (error) {
+          await client.query('ROLLBACK');
+          throw new RolledBack(error);
+        }
+        const { command } = await client.query('COMMIT');
+        // The server answers COMMIT of a failed transaction with ROLLBACK, and no error.
+        if (command !== 'COMMIT') {
+          throw new RolledBack(
+            new Error('the transaction was rolled back: one of its statements had failed'),
+          );
+        }
+        return result;
+      });
+    },
+    async rows(statement, params) {
+      const result = await timed(statement, () =>
+        pool.query<unknown[]>({ ...statement, values: params as unknown[], rowMode: 'array' }),
+      );
+      return result.rows;
+    },
+    stats: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
+    close: () => pool.end(),
+  };
+}
+
+/** Carries an error out of a transaction that was rolled back in order: its connection is whole. */
+class RolledBack extends Error {
+  constructor(cause: unknown) {
+    super('rolled back', { cause });
+  }
+}
