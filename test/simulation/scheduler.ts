@@ -198,33 +198,26 @@ export class Process {
   }
 
   /**
-   * The same object, each of whose methods that answers a promise takes a turn before it and another
-   * before its answer. Objects in arguments' callbacks and answers are wrapped too when they have such
-   * methods (transactions), and async iterables take a turn before each item.
+   * The same object, each of whose methods takes a turn before it and another before its answer, whether it
+   * says `async` or just answers a promise. Methods named in `plain` are left alone. Transaction objects
+   * handed to callbacks are wrapped too, and async iterables take a turn before each item.
    */
-  wrap<T extends object>(target: T, name: string): T {
+  wrap<T extends object>(target: T, name: string, plain: readonly string[] = []): T {
     const process = this;
     return new Proxy(target, {
       get(object, property) {
         const member = Reflect.get(object, property, object) as unknown;
         if (typeof member !== 'function' || typeof property === 'symbol') return member;
+        if (plain.includes(property)) return member.bind(object);
         return (...args: unknown[]) => {
           const label = `${name}.${property}`;
           const call = () =>
             Reflect.apply(
               member,
               object,
-              args.map((arg) => process.#wrapCallback(arg, label)),
+              args.map((arg) => process.#wrapCallback(arg, label, plain)),
             ) as unknown;
           if (isAsyncGeneratorMethod(member)) return process.#paced(call() as AsyncIterable<unknown>, label);
-          if (!isAsyncMethod(member)) {
-            const answer = call();
-            return isThenable(answer)
-              ? process.#replied(answer, label)
-              : isAsyncIterable(answer)
-                ? process.#paced(answer, label)
-                : answer;
-          }
           return process.#called(call, label);
         };
       },
@@ -233,12 +226,8 @@ export class Process {
 
   async #called(call: () => unknown, label: string): Promise<unknown> {
     await this.turn(`${label} →`);
-    return this.#replied(call() as Promise<unknown>, label);
-  }
-
-  async #replied(answer: PromiseLike<unknown>, label: string): Promise<unknown> {
     try {
-      return await answer;
+      return await call();
     } finally {
       await this.turn(`${label} ←`);
     }
@@ -252,7 +241,7 @@ export class Process {
     }
   }
 
-  #wrapCallback(arg: unknown, label: string): unknown {
+  #wrapCallback(arg: unknown, label: string, plain: readonly string[]): unknown {
     if (typeof arg !== 'function') return arg;
     return (...inner: unknown[]) =>
       Reflect.apply(
@@ -260,7 +249,7 @@ export class Process {
         undefined,
         inner.map((value) =>
           typeof value === 'object' && value !== null && hasMethods(value)
-            ? this.wrap(value, `${label}.tx`)
+            ? this.wrap(value, `${label}.tx`, plain)
             : value,
         ),
       );
@@ -271,17 +260,8 @@ async function quiescence(): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-function isAsyncMethod(member: object): boolean {
-  return member.constructor.name === 'AsyncFunction';
-}
 function isAsyncGeneratorMethod(member: object): boolean {
   return member.constructor.name === 'AsyncGeneratorFunction';
-}
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | null)?.then === 'function';
-}
-function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
-  return typeof (value as { [Symbol.asyncIterator]?: unknown } | null)?.[Symbol.asyncIterator] === 'function';
 }
 function hasMethods(value: object): boolean {
   if (value instanceof Uint8Array || Array.isArray(value) || value instanceof Map || value instanceof Set)
