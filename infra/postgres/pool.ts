@@ -112,7 +112,9 @@ export function createPool(options: PoolOptions): Pool {
             ...config,
             ...(params && { values: params as unknown[] }),
           });
-          return result.rows as readonly Row[];
+          // Several statements in one text, sent in one round trip: the rows of the last.
+          const last = Array.isArray(result) ? (result.at(-1) as typeof result) : result;
+          return last.rows as readonly Row[];
         });
       },
     };
