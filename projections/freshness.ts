@@ -61,7 +61,7 @@ export class Freshness {
   #seen: Stamp | null = null;
   #halted: string | null = null;
   /** An epoch in which this process met a history that is gone: nothing of it is trusted again. */
-  #brokenEpoch: Epoch | null = null;
+  #broken: { readonly epoch: Epoch; readonly why: string } | null = null;
   #headFailedMs = Number.NEGATIVE_INFINITY;
   #pollFailedMs = Number.NEGATIVE_INFINITY;
   readonly #droppers: (() => void)[] = [];
@@ -231,8 +231,8 @@ export class Freshness {
    * be where they were.
    */
   async #sameHistory(stamp: Stamp): Promise<boolean> {
-    if (stamp.epoch === this.#brokenEpoch) {
-      this.#halt('the log lost events that this process had seen');
+    if (stamp.epoch === this.#broken?.epoch) {
+      this.#halt(this.#broken.why);
       return false;
     }
     const seen = this.#seen;
@@ -245,8 +245,8 @@ export class Freshness {
   async #holds(stamp: Stamp): Promise<boolean> {
     const mismatch = await eventMismatch(this.#deps.log, stamp);
     if (mismatch === null) return true;
-    this.#brokenEpoch = stamp.epoch;
-    this.#halt(`the log was replaced: ${mismatch}`);
+    this.#broken = { epoch: stamp.epoch, why: `the log was replaced: ${mismatch}` };
+    this.#halt(this.#broken.why);
     return false;
   }
 
