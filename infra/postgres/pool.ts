@@ -148,8 +148,11 @@ export function createPool(options: PoolOptions): Pool {
         try {
           result = await work(on(client));
         } catch (error) {
-          await client.query('ROLLBACK');
-          throw new RolledBack(error);
+          const undone = await client.query('ROLLBACK').then(
+            () => true,
+            () => false,
+          );
+          throw undone ? new RolledBack(error) : error;
         }
         const { command } = await client.query('COMMIT');
         // The server answers COMMIT of a failed transaction with ROLLBACK, and no error.

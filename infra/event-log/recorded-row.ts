@@ -1,0 +1,36 @@
+/** Rows of `plinth_log.events` as events. */
+import type { EventId, Position, Recorded, StreamId } from '../../schemas/envelope.ts';
+
+const POSITION_DIGITS = 20;
+
+export function positionOf(sequence: number | string): Position {
+  return String(sequence).padStart(POSITION_DIGITS, '0') as Position;
+}
+
+/** The columns that `recordedOf` reads, in its order. */
+export const RECORDED_COLUMNS =
+  'position::text, id, stream, version, type, schema_version, time_ms, nonce, data, metadata';
+export const RECORDED_WIDTH = 10;
+
+/** `row`: the columns above, from index `at` on. */
+export function recordedOf(row: readonly unknown[], at = 0): Recorded {
+  return {
+    position: positionOf(row[at] as string),
+    id: row[at + 1] as EventId,
+    stream: row[at + 2] as StreamId,
+    version: row[at + 3] as number,
+    type: row[at + 4] as string,
+    schemaVersion: row[at + 5] as number,
+    timeMs: row[at + 6] as number,
+    nonce: row[at + 7] as Buffer,
+    data: row[at + 8] as Buffer,
+    metadata: row[at + 9] as Buffer,
+  };
+}
+
+/** The number of a position, for a statement; START is before the first. */
+export function sequenceOf(position: Position): string {
+  if (position === '') return '0';
+  if (!/^[0-9]{20}$/.test(position)) throw new RangeError(`${position} is no position of a Postgres log`);
+  return BigInt(position).toString();
+}
