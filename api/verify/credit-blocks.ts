@@ -1,0 +1,283 @@
+/**
+ * Credits are spent from blocks that this process has leased by an event on the key's stream. A block is
+ * held in memory and nowhere else, and taken up once per lease event: a crash can lose a block, never
+ * mint one. Only the decider says that a key is exhausted.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../commands/clock.ts';
+import type { KeyState } from '../../commands/keys/key-state.ts';
+import { PlinthError } from '../../schemas/errors.ts';
+
+/** Keys whose block is held; the least used one is given back to make room. */
+export const MAX_BLOCKS = 50_000;
+const MAX_EMPTY_KEYS = 50_000;
+/** Leases that one call may wait for before it is told to come again. */
+const MAX_ROUNDS = 32;
+/** Units that one lease asks for at most, for all calls that wait for it. */
+const MAX_UNITS_ASKED = 1_000_000;
+const MAX_RETURNS_IN_FLIGHT = 16;
+
+export type Leased =
+  | {
+      readonly kind: 'leased';
+      readonly leaseId: string;
+      readonly amount: number;
+      /** The key as the lease left it. */
+      readonly key: KeyState;
+    }
+  | {
+      readonly kind: 'exhausted';
+      readonly key: KeyState;
+      /** When a refill falls due, or null: never by itself. */
+      readonly refillAtMs: number | null;
+    };
+
+/** The commands that lease and give back. A throw leaves the outcome unknown: that block is lost. */
+export interface CreditLeases {
+  /** `units`: what waits to be spent; the decider may grant less, and at least one. */
+  lease(tenant: string, keyId: string, units: number): Promise<Leased>;
+  giveBack(tenant: string, keyId: string, leaseId: string, amount: number): Promise<void>;
+}
+
+interface Lease {
+  readonly id: string;
+  left: number;
+}
+
+interface Block {
+  readonly tenant: string;
+  readonly keyId: string;
+  /** The balance that it was taken from: a later one voids it. */
+  readonly sinceVersion: number;
+  leases: Lease[];
+  left: number;
+  /** The key's balance and version after the latest lease. */
+  remaining: number;
+  version: number;
+}
+
+interface Empty {
+  readonly version: number;
+  readonly refillAtMs: number | null;
+}
+
+export type Spent =
+  | {
+      readonly ok: true;
+      /** Of the balance and our own block; approximate while other processes hold blocks. */
+      readonly remaining: number;
+      readonly undo: () => void;
+    }
+  | { readonly ok: false; readonly remaining: number; readonly retryAtMs: number | null };
+
+export class CreditBlocks {
+  readonly #deps: { readonly leases: CreditLeases; readonly clock: Clock };
+  readonly #blocks: LRUCache<string, Block>;
+  readonly #empty = new LRUCache<string, Empty>({ max: MAX_EMPTY_KEYS });
+  readonly #flights = new Map<string, Promise<void>>();
+  /** Units that wait to be spent, by key. */
+  readonly #demand = new Map<string, number>();
+  readonly #returns = new Set<Promise<void>>();
+  #history = 0;
+  #closed = false;
+  #lostUnits = 0;
+
+  constructor(deps: { readonly leases: CreditLeases; readonly clock: Clock; readonly maxBlocks?: number }) {
+    this.#deps = deps;
+    this.#blocks = new LRUCache({
+      max: deps.maxBlocks ?? MAX_BLOCKS,
+      dispose: (block, _keyId, reason) => {
+        if (reason === 'evict') this.#giveBack(block);
+      },
+    });
+  }
+
+  /** Units that could not be given back, since the start. */
+  get lostUnits(): number {
+    return this.#lostUnits;
+  }
+
+  /** Spends at once from the block that is held, or leases one first. */
+  spend(key: KeyState, units: number): Spent | Promise<Spent> {
+    return this.#fromBlock(key, units) ?? this.#fromLease(key, units);
+  }
+
+  /** Whether the units could be spent, as far as is known without asking; else asks, and spends nothing. */
+  async peek(key: KeyState, units: number): Promise<Spent> {
+    const block = this.#usable(key);
+    const left = block?.left ?? 0;
+    const untouched = key.credits !== null && key.credits.remaining + left >= units;
+    if (left >= units || (untouched && !this.#isEmpty(key))) {
+      return { ok: true, remaining: this.remaining(key), undo: () => {} };
+    }
+    const spent = await this.spend(key, units);
+    if (spent.ok) spent.undo();
+    return spent;
+  }
+
+  /** The balance as far as this process knows: what the key has, and its own block. */
+  remaining(key: KeyState): number {
+    const credits = key.credits;
+    if (credits === null) return 0;
+    const block = this.#usable(key);
+    if (block === undefined) return credits.remaining;
+    // Facts from before the lease still hold what the block has taken.
+    return block.left + (key.version >= block.version ? credits.remaining : block.remaining);
+  }
+
+  /** The history was replaced: leases of the old one may never have happened. */
+  drop(): void {
+    this.#history++;
+    this.#blocks.clear();
+    this.#empty.clear();
+  }
+
+  /** Gives back what is held. Answers how many units could not be. */
+  async close(): Promise<number> {
+    this.#closed = true;
+    await Promise.allSettled([...this.#flights.values()]);
+    const lostBefore = this.#lostUnits;
+    for (const block of [...this.#blocks.values()]) {
+      this.#blocks.delete(block.keyId);
+      this.#giveBack(block);
+      while (this.#returns.size >= MAX_RETURNS_IN_FLIGHT) await Promise.race(this.#returns);
+    }
+    await Promise.all(this.#returns);
+    return this.#lostUnits - lostBefore;
+  }
+
+  #usable(key: KeyState): Block | undefined {
+    const block = this.#blocks.get(key.keyId);
+    if (block === undefined || key.credits === null) return undefined;
+    if (block.sinceVersion >= key.credits.sinceVersion) return block;
+    this.#blocks.delete(key.keyId);
+    return undefined;
+  }
+
+  #fromBlock(key: KeyState, units: number): Spent | undefined {
+    const block = this.#usable(key);
+    if (block === undefined || block.left < units) return undefined;
+    const parts = take(block, units);
+    return {
+      ok: true,
+      remaining: this.remaining(key),
+      undo: () => {
+        for (const { lease, units: back } of parts) {
+          lease.left += back;
+          block.left += back;
+          if (!block.leases.includes(lease)) block.leases.push(lease);
+        }
+      },
+    };
+  }
+
+  /** The decider's word, as long as nothing that it knows of can have changed it. */
+  #isEmpty(key: KeyState): Empty | undefined {
+    const empty = this.#empty.get(key.keyId);
+    if (empty === undefined) return undefined;
+    const refilled = empty.refillAtMs !== null && this.#deps.clock.now() >= empty.refillAtMs;
+    return key.version > empty.version || refilled ? undefined : empty;
+  }
+
+  async #fromLease(key: KeyState, units: number): Promise<Spent> {
+    this.#demand.set(key.keyId, (this.#demand.get(key.keyId) ?? 0) + units);
+    try {
+      for (let round = 0; round < MAX_ROUNDS; round++) {
+        const spent = this.#fromBlock(key, units);
+        if (spent !== undefined) return spent;
+        const empty = this.#isEmpty(key);
+        if (empty) return { ok: false, remaining: this.remaining(key), retryAtMs: empty.refillAtMs };
+        if (this.#closed) throw new PlinthError('shutting_down', 'This process leases no more credits.');
+        await this.#lease(key);
+      }
+    } finally {
+      const demand = this.#demand.get(key.keyId)! - units;
+      if (demand > 0) this.#demand.set(key.keyId, demand);
+      else this.#demand.delete(key.keyId);
+    }
+    throw new PlinthError('overloaded', 'Too many calls wait for credits of this key.', {
+      extra: { retryAfterSeconds: 1 },
+    });
+  }
+
+  /** One lease at a time for a key; it asks for what all who wait need. */
+  #lease(key: KeyState): Promise<void> {
+    const { keyId } = key;
+    const flight = this.#flights.get(keyId);
+    if (flight !== undefined) return flight;
+    const missing = (this.#demand.get(keyId) ?? 0) - (this.#usable(key)?.left ?? 0);
+    const units = Math.min(MAX_UNITS_ASKED, Math.max(1, missing));
+    const own = this.#takeUp(key, units).finally(() => this.#flights.delete(keyId));
+    this.#flights.set(keyId, own);
+    return own;
+  }
+
+  async #takeUp(key: KeyState, units: number): Promise<void> {
+    const history = this.#history;
+    let leased: Leased;
+    try {
+      leased = await this.#deps.leases.lease(key.tenant, key.keyId, units);
+    } catch (error) {
+      if (error instanceof PlinthError) throw error;
+      throw new PlinthError(
+        'unavailable',
+        'Credits cannot be leased now.',
+        { extra: { retryAfterSeconds: 1 } },
+        { cause: error },
+      );
+    }
+    if (history !== this.#history) return;
+    const state = leased.key;
+    if (leased.kind === 'exhausted') {
+      this.#empty.set(key.keyId, { version: state.version, refillAtMs: leased.refillAtMs });
+      return;
+    }
+    const credits = state.credits!;
+    let block = this.#blocks.get(key.keyId);
+    if (block === undefined || block.sinceVersion !== credits.sinceVersion) {
+      block = {
+        tenant: key.tenant,
+        keyId: key.keyId,
+        sinceVersion: credits.sinceVersion,
+        leases: [],
+        left: 0,
+        remaining: 0,
+        version: 0,
+      };
+    }
+    block.leases.push({ id: leased.leaseId, left: leased.amount });
+    block.left += leased.amount;
+    block.remaining = credits.remaining;
+    block.version = state.version;
+    this.#empty.delete(key.keyId);
+    this.#blocks.set(key.keyId, block);
+  }
+
+  #giveBack(block: Block): void {
+    for (const lease of block.leases) {
+      if (lease.left === 0) continue;
+      const returned = this.#deps.leases
+        .giveBack(block.tenant, block.keyId, lease.id, lease.left)
+        .catch(() => {
+          this.#lostUnits += lease.left;
+        })
+        .finally(() => this.#returns.delete(returned));
+      this.#returns.add(returned);
+    }
+  }
+}
+
+function take(block: Block, units: number): { lease: Lease; units: number }[] {
+  const parts: { lease: Lease; units: number }[] = [];
+  let missing = units;
+  for (const lease of block.leases) {
+    if (missing === 0) break;
+    const part = Math.min(lease.left, missing);
+    lease.left -= part;
+    missing -= part;
+    parts.push({ lease, units: part });
+  }
+  block.left -= units;
+  if (block.leases[0]?.left === 0) block.leases = block.leases.filter((lease) => lease.left > 0);
+  return parts;
+}
