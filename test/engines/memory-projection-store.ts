@@ -1,0 +1,378 @@
+/**
+ * The projection store in memory: obeys the port with snapshots and row locks as a database does, on the
+ * clock it is given, and can fail where a real one can. For tests and the simulation.
+ *
+ * One database; every process of a test connects on its own, so that one can crash without the others.
+ */
+import type { Clock } from '../../commands/clock.ts';
+import type { Projection, Stamp, Tables } from '../../projections/projection.ts';
+import {
+  type Advance,
+  Fenced,
+  KEPT_CHANGES_ROWS,
+  type Lease,
+  type ProjectionStore,
+  RebuildRunning,
+  type Revision,
+  type RevisionState,
+  Superseded,
+} from '../../projections/store.ts';
+import { type Bookmark, type Epoch, START } from '../../schemas/envelope.ts';
+import { type Data, Draft, type MemoryTx, memoryTx, NO_DATA, sortedRows } from './memory-transaction.ts';
+import { RowLocks } from './row-locks.ts';
+
+interface StoredRevision {
+  readonly projection: string;
+  readonly revision: number;
+  readonly codeRevision: number;
+  state: RevisionState;
+  bookmark: Bookmark;
+  holder: string | null;
+  leaseUntilMs: number;
+  halted: string | null;
+  data: Data;
+}
+
+export interface Seen {
+  readonly stamp: Stamp;
+  readonly halted: string | null;
+  readonly data: Data;
+}
+
+export interface MemoryProjectionDatabase {
+  connect(turn?: (label: string) => Promise<void>): MemoryProjectionConnection;
+  /** The current revision as it is committed now, without a turn. */
+  current(projection: string): Seen | null;
+  /** Calls back after every commit. */
+  onCommit(hint: () => void): () => void;
+}
+
+export interface MemoryProjectionConnection extends ProjectionStore<MemoryTx> {
+  /** Rolls back what is open and frees its locks; every later call fails. */
+  crash(): void;
+}
+
+const tables: Tables = (name) => name;
+/** Only a projection's key columns tell a table's keys here: the key is the row's key in `put`. */
+export function memoryProjectionDatabase(options: {
+  readonly clock: Clock;
+  readonly turn?: (label: string) => Promise<void>;
+  readonly keptChangesRows?: number;
+}): MemoryProjectionDatabase {
+  const { clock, keptChangesRows = KEPT_CHANGES_ROWS } = options;
+  const stored = new Map<string, StoredRevision>();
+  const lastRevision = new Map<string, number>();
+  const locks = new RowLocks();
+  const hints = new Set<() => void>();
+
+  const idOf = (projection: string, revision: number) => `${projection}/${revision}`;
+  const of = (projection: string) => [...stored.values()].filter((r) => r.projection === projection);
+  const currentOf = (projection: string) => of(projection).find((r) => r.state === 'current');
+  const leased = (r: StoredRevision) => r.holder !== null && r.leaseUntilMs > clock.now();
+  const committed = () => {
+    for (const hint of hints) hint();
+  };
+
+  const connect = (turnGiven = options.turn ?? (() => Promise.resolve())): MemoryProjectionConnection => {
+    const lost = new WeakSet<Error>();
+    const open = new Set<(error: Error) => void>();
+    let crashed = false;
+    const gone = () => {
+      const error = new Error('the connection is lost');
+      lost.add(error);
+      return error;
+    };
+    const turn = async (label: string) => {
+      if (crashed) throw gone();
+      try {
+        await turnGiven(label);
+      } catch (error) {
+        // What the scheduler breaks is the connection, never the event.
+        lost.add(error as Error);
+        throw error;
+      }
+      if (crashed) throw gone();
+    };
+    /** One statement: waits for the row locks, then happens at once. */
+    const statement = async <R>(label: string, names: readonly string[], effect: () => R): Promise<R> => {
+      await turn(`store.${label}`);
+      const release = await locks.take(names);
+      let answer: R;
+      try {
+        if (crashed) throw gone();
+        answer = effect();
+      } finally {
+        release();
+      }
+      if (names.length > 0) committed();
+      await turn(`store.${label}.answer`);
+      return answer;
+    };
+    const isHeld = (r: StoredRevision | undefined, lease: Lease): r is StoredRevision =>
+      r !== undefined && r.holder === lease.holder && r.state !== 'old' && r.halted === null;
+
+    const create = (projection: Projection<MemoryTx>, state: RevisionState, epoch: Epoch) => {
+      const revision = (lastRevision.get(projection.name) ?? 0) + 1;
+      lastRevision.set(projection.name, revision);
+      stored.set(idOf(projection.name, revision), {
+        projection: projection.name,
+        revision,
+        codeRevision: projection.revision,
+        state,
+        bookmark: { epoch, position: START, eventId: null },
+        holder: null,
+        leaseUntilMs: 0,
+        halted: null,
+        data: NO_DATA,
+      });
+      return revision;
+    };
+
+    return {
+      crash() {
+        crashed = true;
+        for (const drop of [...open]) drop(gone());
+      },
+
+      async open(projection, purpose, epoch) {
+        return statement('open', [projection.name], () => {
+          const current = currentOf(projection.name);
+          if (current && current.codeRevision > projection.revision) {
+            throw new Superseded(`${projection.name} is at code revision ${current.codeRevision}`);
+          }
+          if (purpose === 'serve') {
+            if (!current) return create(projection, 'current', epoch);
+            if (current.codeRevision === projection.revision) return current.revision;
+            const building = of(projection.name).find(
+              (r) => r.state === 'building' && r.codeRevision === projection.revision,
+            );
+            return building?.revision ?? create(projection, 'building', epoch);
+          }
+          const abandoned = purpose === 'rebuild' ? ['building', 'shadow', 'old'] : ['shadow'];
+          for (const r of of(projection.name)) {
+            if (purpose === 'rebuild' && r.state === 'building' && leased(r)) {
+              throw new RebuildRunning(`${r.holder} is rebuilding ${projection.name}`);
+            }
+            if (abandoned.includes(r.state) && !leased(r)) stored.delete(idOf(r.projection, r.revision));
+          }
+          return create(projection, purpose === 'rebuild' ? 'building' : 'shadow', epoch);
+        });
+      },
+
+      async acquire(projection, revision, holder, ttlMs) {
+        return statement('acquire', [], () => {
+          const id = idOf(projection, revision);
+          const r = stored.get(id);
+          if (!r || r.state === 'old') return { kind: 'retired' } as const;
+          if (r.halted !== null) return { kind: 'halted', reason: r.halted } as const;
+          if (locks.held(id) || (leased(r) && r.holder !== holder)) {
+            return { kind: 'busy', holder: r.holder } as const;
+          }
+          r.holder = holder;
+          r.leaseUntilMs = clock.now() + ttlMs;
+          const lease = { projection, revision, holder, ttlMs };
+          const { state, bookmark } = r;
+          return { kind: 'held', lease, state, bookmark, parked: [...r.data.parked.values()] } as const;
+        });
+      },
+
+      async renew(lease) {
+        const id = idOf(lease.projection, lease.revision);
+        return statement('renew', [id], () => {
+          const r = stored.get(id);
+          if (!isHeld(r, lease)) return false;
+          r.leaseUntilMs = clock.now() + lease.ttlMs;
+          return true;
+        });
+      },
+
+      async release(lease) {
+        const id = idOf(lease.projection, lease.revision);
+        await statement('release', [id], () => {
+          const r = stored.get(id);
+          if (r?.holder === lease.holder) r.holder = null;
+        });
+      },
+
+      async advance(lease, from, to, work) {
+        await turn('store.advance');
+        const id = idOf(lease.projection, lease.revision);
+        const release = await locks.take([id]);
+        let drop: (error: Error) => void = () => {};
+        const dropped = new Promise<never>((_, reject) => {
+          drop = reject;
+        });
+        dropped.catch(() => {});
+        open.add(drop);
+        try {
+          if (crashed) throw gone();
+          const r = stored.get(id);
+          if (!isHeld(r, lease) || !sameBookmark(r.bookmark, from)) throw new Fenced(lease);
+          const draft = new Draft(r.data);
+          const tx = memoryTx(() => draft, turn);
+          const advance: Advance<MemoryTx> = {
+            tx,
+            tables,
+            async savepoint(inner) {
+              const before = draft.data;
+              try {
+                return await inner();
+              } catch (error) {
+                draft.data = before;
+                throw error;
+              }
+            },
+            async park(stream) {
+              draft.park(stream.stream, stream);
+            },
+            async unpark(stream) {
+              draft.park(stream, null);
+            },
+            async changed(changes) {
+              if (r.state === 'current') draft.change(changes, keptChangesRows);
+            },
+          };
+          if (work) await Promise.race([work(advance), dropped]);
+          await Promise.race([turn('store.commit'), dropped]);
+          r.data = draft.data;
+          r.bookmark = to;
+          r.leaseUntilMs = clock.now() + lease.ttlMs;
+        } finally {
+          open.delete(drop);
+          release();
+        }
+        committed();
+        await turn('store.advance.answer');
+      },
+
+      async promote(lease) {
+        const id = idOf(lease.projection, lease.revision);
+        const current = currentOf(lease.projection);
+        const names = current ? [id, idOf(lease.projection, current.revision)] : [id];
+        return statement('promote', [lease.projection, ...names], () => {
+          const mine = stored.get(id);
+          if (!isHeld(mine, lease)) throw new Fenced(lease);
+          const live = currentOf(lease.projection);
+          if (live === mine) return 'promoted' as const;
+          if (live !== current) return 'behind' as const;
+          if (
+            live &&
+            live.bookmark.epoch === mine.bookmark.epoch &&
+            mine.bookmark.position < live.bookmark.position
+          ) {
+            return 'behind' as const;
+          }
+          if (live) {
+            live.state = 'old';
+            live.holder = null;
+          }
+          mine.state = 'current';
+          mine.data = { ...mine.data, prunedThrough: mine.bookmark.position };
+          return 'promoted' as const;
+        });
+      },
+
+      async halt(projection, revision, bookmark, reason) {
+        const id = idOf(projection, revision);
+        await statement('halt', [id], () => {
+          const r = stored.get(id);
+          if (r && sameBookmark(r.bookmark, bookmark)) r.halted = reason;
+        });
+      },
+
+      async adopt(projection, revision, bookmark, epoch) {
+        const id = idOf(projection, revision);
+        return statement('adopt', [id], () => {
+          const r = stored.get(id);
+          if (!r || !sameBookmark(r.bookmark, bookmark)) return false;
+          r.bookmark = { ...r.bookmark, epoch };
+          r.halted = null;
+          return true;
+        });
+      },
+
+      async revisions(projection) {
+        return statement('revisions', [], () =>
+          [...stored.values()]
+            .filter((r) => projection === undefined || r.projection === projection)
+            .sort((a, b) =>
+              a.projection === b.projection ? a.revision - b.revision : a.projection < b.projection ? -1 : 1,
+            )
+            .map(
+              (r): Revision => ({
+                projection: r.projection,
+                revision: r.revision,
+                codeRevision: r.codeRevision,
+                state: r.state,
+                bookmark: r.bookmark,
+                holder: leased(r) ? r.holder : null,
+                halted: r.halted,
+                prunedThrough: r.data.prunedThrough,
+                parkedStreams: r.data.parked.size,
+              }),
+            ),
+        );
+      },
+
+      async parked(projection, { after = '', limit }) {
+        return statement('parked', [], () =>
+          [...(currentOf(projection)?.data.parked.values() ?? [])]
+            .filter((p) => p.stream > after)
+            .sort((a, b) => (a.stream < b.stream ? -1 : 1))
+            .slice(0, limit),
+        );
+      },
+
+      async isParked(projection, streams) {
+        return statement('isParked', [], () => {
+          const parked = currentOf(projection)?.data.parked;
+          return streams.some((stream) => parked?.has(stream));
+        });
+      },
+
+      async drop(projection, revision) {
+        const id = idOf(projection, revision);
+        return statement('drop', [projection, id], () => {
+          const r = stored.get(id);
+          if (!r || r.state === 'current' || leased(r)) return false;
+          return stored.delete(id);
+        });
+      },
+
+      async snapshot(projection, revision) {
+        return statement('snapshot', [], () => {
+          const r = stored.get(idOf(projection, revision));
+          if (!r) throw new Error(`${projection} has no revision ${revision}`);
+          const { bookmark, data } = r;
+          return {
+            bookmark,
+            parked: [...data.parked.values()],
+            async *rows(table) {
+              for (const { key, row } of sortedRows(data, table.name)) yield { key, columns: row };
+            },
+            close: () => Promise.resolve(),
+          };
+        });
+      },
+
+      isTransient: (error) => error instanceof Error && lost.has(error),
+    };
+  };
+
+  return {
+    connect,
+    current(projection) {
+      const r = currentOf(projection);
+      if (!r) return null;
+      return { stamp: { ...r.bookmark, revision: r.revision }, halted: r.halted, data: r.data };
+    },
+    onCommit(hint) {
+      hints.add(hint);
+      return () => hints.delete(hint);
+    },
+  };
+}
+
+function sameBookmark(a: Bookmark, b: Bookmark): boolean {
+  return a.epoch === b.epoch && a.position === b.position && a.eventId === b.eventId;
+}
