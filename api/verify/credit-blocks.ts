@@ -8,11 +8,13 @@ import type { Clock } from '../../commands/clock.ts';
 import type { KeyState } from '../../commands/keys/key-state.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 
-/** Keys whose block is held; the least used one is given back to make room. */
+/** Keys whose block is held, or known to be empty; the least used block is given back to make room. */
 export const MAX_BLOCKS = 50_000;
-const MAX_EMPTY_KEYS = 50_000;
+
 /** Leases that one call may wait for before it is told to come again. */
 const MAX_ROUNDS = 32;
+/** Between two questions about an exhausted key whose refill is due and not yet written. */
+const ASK_EVERY_MS = 250;
 /** Units that one lease asks for at most, for all calls that wait for it. */
 const MAX_UNITS_ASKED = 1_000_000;
 const MAX_RETURNS_IN_FLIGHT = 16;
@@ -59,6 +61,8 @@ interface Block {
 interface Empty {
   readonly version: number;
   readonly refillAtMs: number | null;
+  /** Until then the decider is not asked again unless the key changes. */
+  readonly untilMs: number;
 }
 
 export type Spent =
@@ -73,8 +77,8 @@ export type Spent =
 export class CreditBlocks {
   readonly #deps: { readonly leases: CreditLeases; readonly clock: Clock };
   readonly #blocks: LRUCache<string, Block>;
-  readonly #empty = new LRUCache<string, Empty>({ max: MAX_EMPTY_KEYS });
-  readonly #flights = new Map<string, Promise<void>>();
+  readonly #empty: LRUCache<string, Empty>;
+  readonly #flights = new Map<string, Promise<Leased>>();
   /** Units that wait to be spent, by key. */
   readonly #demand = new Map<string, number>();
   readonly #returns = new Set<Promise<void>>();
@@ -84,8 +88,10 @@ export class CreditBlocks {
 
   constructor(deps: { readonly leases: CreditLeases; readonly clock: Clock; readonly maxBlocks?: number }) {
     this.#deps = deps;
+    const max = deps.maxBlocks ?? MAX_BLOCKS;
+    this.#empty = new LRUCache({ max });
     this.#blocks = new LRUCache({
-      max: deps.maxBlocks ?? MAX_BLOCKS,
+      max,
       dispose: (block, _keyId, reason) => {
         if (reason === 'evict') this.#giveBack(block);
       },
@@ -175,8 +181,7 @@ export class CreditBlocks {
   #isEmpty(key: KeyState): Empty | undefined {
     const empty = this.#empty.get(key.keyId);
     if (empty === undefined) return undefined;
-    const refilled = empty.refillAtMs !== null && this.#deps.clock.now() >= empty.refillAtMs;
-    return key.version > empty.version || refilled ? undefined : empty;
+    return key.version > empty.version || this.#deps.clock.now() >= empty.untilMs ? undefined : empty;
   }
 
   async #fromLease(key: KeyState, units: number): Promise<Spent> {
@@ -188,7 +193,17 @@ export class CreditBlocks {
         const empty = this.#isEmpty(key);
         if (empty) return { ok: false, remaining: this.remaining(key), retryAtMs: empty.refillAtMs };
         if (this.#closed) throw new PlinthError('shutting_down', 'This process leases no more credits.');
-        await this.#lease(key);
+        const leased = await this.#lease(key);
+        // Said of an older state than ours, it is not the last word.
+        if (leased.kind === 'exhausted' && leased.key.version >= key.version) {
+          return (
+            this.#fromBlock(key, units) ?? {
+              ok: false,
+              remaining: this.remaining(key),
+              retryAtMs: leased.refillAtMs,
+            }
+          );
+        }
       }
     } finally {
       const demand = this.#demand.get(key.keyId)! - units;
@@ -201,7 +216,7 @@ export class CreditBlocks {
   }
 
   /** One lease at a time for a key; it asks for what all who wait need. */
-  #lease(key: KeyState): Promise<void> {
+  #lease(key: KeyState): Promise<Leased> {
     const { keyId } = key;
     const flight = this.#flights.get(keyId);
     if (flight !== undefined) return flight;
@@ -212,7 +227,7 @@ export class CreditBlocks {
     return own;
   }
 
-  async #takeUp(key: KeyState, units: number): Promise<void> {
+  async #takeUp(key: KeyState, units: number): Promise<Leased> {
     const history = this.#history;
     let leased: Leased;
     try {
@@ -226,11 +241,16 @@ export class CreditBlocks {
         { cause: error },
       );
     }
-    if (history !== this.#history) return;
+    if (history !== this.#history) return leased;
     const state = leased.key;
     if (leased.kind === 'exhausted') {
-      this.#empty.set(key.keyId, { version: state.version, refillAtMs: leased.refillAtMs });
-      return;
+      const { refillAtMs } = leased;
+      const untilMs =
+        refillAtMs === null
+          ? Number.POSITIVE_INFINITY
+          : Math.max(refillAtMs, this.#deps.clock.now() + ASK_EVERY_MS);
+      this.#empty.set(key.keyId, { version: state.version, refillAtMs, untilMs });
+      return leased;
     }
     const credits = state.credits!;
     let block = this.#blocks.get(key.keyId);
@@ -251,6 +271,7 @@ export class CreditBlocks {
     block.version = state.version;
     this.#empty.delete(key.keyId);
     this.#blocks.set(key.keyId, block);
+    return leased;
   }
 
   #giveBack(block: Block): void {
