@@ -9,13 +9,13 @@ export function positionOf(sequence: number | string): Position {
 
 /** The columns that `recordedOf` reads, in its order. */
 export const RECORDED_COLUMNS =
-  'position::text, id, stream, version, type, schema_version, time_ms, nonce, data, metadata';
+  'position, id, stream, version, type, schema_version, time_ms, nonce, data, metadata';
 export const RECORDED_WIDTH = 10;
 
 /** `row`: the columns above, from index `at` on. */
 export function recordedOf(row: readonly unknown[], at = 0): Recorded {
   return {
-    position: positionOf(row[at] as string),
+    position: positionOf(row[at] as number),
     id: row[at + 1] as EventId,
     stream: row[at + 2] as StreamId,
     version: row[at + 3] as number,

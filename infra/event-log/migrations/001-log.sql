@@ -73,9 +73,9 @@ BEGIN
        WHERE e.stream = member.stream ORDER BY e.version DESC LIMIT 1
     ) last ON true;
 
-  SELECT array_agg(CASE WHEN wanted = -1 OR wanted = found THEN found END ORDER BY nth)
+  SELECT array_agg(CASE WHEN pair.wanted = -1 OR pair.wanted = pair.had THEN pair.had END ORDER BY pair.nth)
     INTO v_base
-    FROM unnest(p_expected, actual) WITH ORDINALITY AS both_of (wanted, found, nth);
+    FROM unnest(p_expected, actual) WITH ORDINALITY AS pair (wanted, had, nth);
 
   -- A run of numbers of our own: nobody else takes any before this commits.
   before_first := nextval('plinth_log.positions') - 1;

@@ -1,0 +1,29 @@
+import { eventLogContract } from '../../test/contracts/event-log.ts';
+import { openTestLog } from '../../test/support/postgres-log.ts';
+
+eventLogContract('the log in Postgres', {
+  async open(t) {
+    const { log, pool } = await openTestLog(t);
+    return {
+      log,
+      async openOlderTransaction() {
+        let end = () => {};
+        const ended = new Promise<void>((resolve) => {
+          end = resolve;
+        });
+        let transaction: Promise<unknown> | undefined;
+        await new Promise<void>((started) => {
+          transaction = pool.transaction(async (tx) => {
+            await tx.query('SELECT pg_current_xact_id()');
+            started();
+            await ended;
+          });
+        });
+        return async () => {
+          end();
+          await transaction;
+        };
+      },
+    };
+  },
+});

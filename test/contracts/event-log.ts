@@ -1,0 +1,29 @@
+/**
+ * The contract of the event log. An adapter inherits it in a few lines:
+ *
+ *     eventLogContract('the log in X', { open: async (t) => ({ log: await openLogX(…) }) });
+ */
+import { describe, type TestContext } from 'node:test';
+import type { EventLog } from '../../commands/event-log.ts';
+import { appendContract } from './event-log-appends.ts';
+import { bytesContract } from './event-log-bytes.ts';
+import { followContract } from './event-log-follow.ts';
+
+export interface OpenedLog {
+  readonly log: EventLog;
+  /** Opens a transaction that has an older id than whatever is appended later; answers how to end it. */
+  openOlderTransaction?(): Promise<() => Promise<void>>;
+}
+
+export interface EventLogContractOptions {
+  /** A fresh, empty log, closed after the test. */
+  open(t: TestContext): Promise<OpenedLog>;
+}
+
+export function eventLogContract(name: string, options: EventLogContractOptions): void {
+  describe(name, () => {
+    appendContract(options);
+    bytesContract(options);
+    followContract(options);
+  });
+}
