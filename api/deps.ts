@@ -1,0 +1,50 @@
+/** What the HTTP API is built from. It is handed in: `buildApp` makes nothing that has a life of its own. */
+import type { FastifyBaseLogger } from 'fastify';
+import type { Clock, Random } from '../commands/clock.ts';
+import type { Epoch, TenantId } from '../schemas/envelope.ts';
+
+/** Who calls: a management key that was just found good. */
+export interface Caller {
+  readonly tenant: TenantId;
+  readonly keyId: string;
+  /** As the key carries them, wildcards included. */
+  readonly permissions: readonly string[];
+}
+
+/** One request, as metrics count it. `route`: the template, or `unmatched`. */
+export interface ObservedRequest {
+  readonly method: string;
+  readonly route: string;
+  readonly status: number;
+  readonly seconds: number;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  /** By dependency, e.g. `log`, `database`, `projection:keys`. */
+  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail: string | null }>>;
+}
+
+/** What the mechanism itself needs; what handlers use is `Services`. */
+export interface ApiDeps<S> {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger?: FastifyBaseLogger;
+  /**
+   * Answers the caller behind a credential (the text after `Bearer `). Throws `PlinthError`
+   * `credential_invalid`, `tenant_suspended` or `verify_stale`.
+   */
+  authenticate(credential: string): Caller | Promise<Caller>;
+  /** The history that positions belong to now. */
+  epoch(): Epoch;
+  /** Keyed digest of a request's body: tells a retry from another request under the same key. */
+  requestDigest(body: Uint8Array): string;
+  /** Told of every answer. */
+  observe?(request: ObservedRequest): void;
+  live(): boolean;
+  ready(): Promise<Readiness>;
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Of the product, for the document. */
+  readonly version: string;
+  readonly services: S;
+}

@@ -1,0 +1,64 @@
+/** Schemas that the document names: those listed here, and every body and answer by its operation. */
+import type { z } from 'zod';
+import {
+  explanationViewSchema,
+  importedKeysViewSchema,
+  issuedKeyViewSchema,
+  keyChangeSchema,
+  keyListItemSchema,
+  keyViewSchema,
+  leakViewSchema,
+  ownerRevocationViewSchema,
+  revokedKeysViewSchema,
+} from '../../schemas/views/keys.ts';
+import { tenantViewSchema } from '../../schemas/views/tenants.ts';
+import { limitViewSchema, verifyViewSchema } from '../../schemas/views/verify.ts';
+import type { Route } from '../route.ts';
+
+const views: Readonly<Record<string, z.ZodType>> = {
+  Key: keyViewSchema,
+  KeyListItem: keyListItemSchema,
+  IssuedKey: issuedKeyViewSchema,
+  RevokedKeys: revokedKeysViewSchema,
+  ImportedKeys: importedKeysViewSchema,
+  OwnerRevocation: ownerRevocationViewSchema,
+  Leak: leakViewSchema,
+  KeyChange: keyChangeSchema,
+  Explanation: explanationViewSchema,
+  Tenant: tenantViewSchema,
+  Verdict: verifyViewSchema,
+  LimitStanding: limitViewSchema,
+};
+
+export interface NamedSchemas {
+  readonly inputs: ReadonlyMap<string, z.ZodType>;
+  readonly outputs: ReadonlyMap<string, z.ZodType>;
+}
+
+export function namedSchemas(routes: readonly Route<never>[]): NamedSchemas {
+  const inputs = new Map<string, z.ZodType>();
+  const outputs = new Map<string, z.ZodType>(Object.entries(views));
+  const known = new Set<z.ZodType>(Object.values(views));
+  const bodies = new Set<z.ZodType>();
+  for (const route of routes) {
+    if (route.body && !bodies.has(route.body)) {
+      bodies.add(route.body);
+      inputs.set(`${pascal(route.operationId)}Request`, route.body);
+    }
+    for (const [status, { schema }] of Object.entries(route.responses)) {
+      if (!schema || known.has(schema)) continue;
+      known.add(schema);
+      outputs.set(`${pascal(route.operationId)}Answer${status === '200' ? '' : status}`, schema);
+    }
+  }
+  return { inputs, outputs };
+}
+
+export function nameOf(named: ReadonlyMap<string, z.ZodType>, schema: z.ZodType): string {
+  for (const [name, known] of named) if (known === schema) return name;
+  throw new Error('the document does not name this schema');
+}
+
+function pascal(operationId: string): string {
+  return operationId[0]!.toUpperCase() + operationId.slice(1);
+}

@@ -1,0 +1,43 @@
+/** Who may come in: the credential first, then the permission, before a byte of the body is read. */
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
+import { DEFAULT_TENANT } from '../../commands/tenants/default-tenant.ts';
+import { PlinthError } from '../../schemas/errors.ts';
+import { grants, platformDomains } from '../../schemas/permissions.ts';
+import type { ApiDeps, Caller } from '../deps.ts';
+import type { Access } from '../route.ts';
+import { bearerToken } from './bearer.ts';
+
+type Hook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void;
+
+/** A callback, not a promise: most credentials are judged at once, from the cache. */
+export function accessHook(deps: Pick<ApiDeps<unknown>, 'authenticate'>, access: Access): Hook {
+  if ('public' in access) return (_request, _reply, done) => done();
+  return (request, _reply, done) => {
+    const admit = (caller: Caller) => {
+      request.caller = caller;
+      if ('permission' in access) authorise(caller, access.permission);
+    };
+    try {
+      const answer = deps.authenticate(bearerToken(request.headers.authorization));
+      if (answer instanceof Promise) {
+        answer.then(admit).then(() => done(), done);
+        return;
+      }
+      admit(answer);
+    } catch (error) {
+      done(error as Error);
+      return;
+    }
+    done();
+  };
+}
+
+/** Throws `permission_denied`. What reaches across tenants is honoured in the default tenant alone. */
+export function authorise(caller: Caller, permission: string): void {
+  const domain = permission.slice(0, permission.indexOf(':'));
+  const reaches = !platformDomains.includes(domain) || caller.tenant === DEFAULT_TENANT;
+  if (reaches && grants(caller.permissions, permission)) return;
+  throw new PlinthError('permission_denied', `This needs the permission ${permission}.`, {
+    extra: { permission },
+  });
+}
