@@ -1,0 +1,66 @@
+/** Who calls our own API: a management key, by the same rule and cache as every other key. */
+import { judge } from '../../commands/keys/verdict.ts';
+import type { Peppers } from '../../commands/peppers.ts';
+import type { TenantId } from '../../schemas/envelope.ts';
+import { PlinthError } from '../../schemas/errors.ts';
+import type { KeyEntry } from './key-entry.ts';
+import type { KeyFacts } from './key-facts.ts';
+import { locateOwn } from './locate-key.ts';
+import { matches } from './match-secret.ts';
+
+export interface Authenticated {
+  readonly tenant: TenantId;
+  readonly keyId: string;
+  /** As the key carries them, wildcards included. */
+  readonly permissions: readonly string[];
+}
+
+export interface AuthenticateDeps {
+  readonly facts: KeyFacts;
+  readonly peppers: Peppers;
+  nowMs(): number;
+}
+
+/**
+ * At once when the facts are cached.
+ *
+ * Throws `PlinthError`: `credential_invalid` (which does not say why), `tenant_suspended`, `stream_parked`,
+ * `verify_stale` or `log_epoch_changed`.
+ *
+ * @param ip of the peer; a key that is limited to addresses is refused without one
+ */
+export function authenticate(
+  deps: AuthenticateDeps,
+  text: string,
+  ip?: string,
+): Authenticated | Promise<Authenticated> {
+  const located = locateOwn(text);
+  if (located === null || located === 'foreign') {
+    matches(deps.peppers, null, text, 0);
+    throw invalid();
+  }
+  const entry = deps.facts.now(located.name);
+  if (entry !== undefined) return admit(deps, entry, text, ip);
+  return deps.facts.fetch(located.name, located.lookup).then((fetched) => admit(deps, fetched, text, ip));
+}
+
+function admit(deps: AuthenticateDeps, entry: KeyEntry, text: string, ip: string | undefined): Authenticated {
+  const nowMs = deps.nowMs();
+  const { key } = entry;
+  if (!matches(deps.peppers, entry, text, nowMs) || key === null || key.use !== 'management') throw invalid();
+  const code = judge(entry, { ip }, nowMs);
+  if (code === 'STREAM_PARKED') {
+    throw new PlinthError('stream_parked', 'Events of this key, its owner or its tenant could not be read.');
+  }
+  if (code === 'TENANT_SUSPENDED')
+    throw new PlinthError('tenant_suspended', 'The tenant of this key is suspended.');
+  if (code !== null) throw invalid();
+  return { tenant: key.tenant as TenantId, keyId: key.keyId, permissions: key.permissions };
+}
+
+function invalid(): PlinthError {
+  return new PlinthError(
+    'credential_invalid',
+    'The management key is unknown, revoked, disabled or expired.',
+  );
+}
