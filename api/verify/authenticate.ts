@@ -7,6 +7,7 @@ import type { KeyEntry } from './key-entry.ts';
 import type { KeyFacts } from './key-facts.ts';
 import { locateOwn } from './locate-key.ts';
 import { matches } from './match-secret.ts';
+import type { RecordUsage } from './verify-key.ts';
 
 export interface Authenticated {
   readonly tenant: TenantId;
@@ -18,7 +19,17 @@ export interface Authenticated {
 export interface AuthenticateDeps {
   readonly facts: KeyFacts;
   readonly peppers: Peppers;
+  readonly record: RecordUsage;
   nowMs(): number;
+}
+
+/** Who sent the request, and which one. */
+export interface Peer {
+  /** A key that is limited to addresses is refused without one. */
+  readonly ip?: string;
+  /** The route's template; without one the use is not counted. */
+  readonly route?: string;
+  readonly traceId?: string | null;
 }
 
 /**
@@ -26,13 +37,11 @@ export interface AuthenticateDeps {
  *
  * Throws `PlinthError`: `credential_invalid` (which does not say why), `tenant_suspended`, `stream_parked`,
  * `verify_stale` or `log_epoch_changed`.
- *
- * @param ip of the peer; a key that is limited to addresses is refused without one
  */
 export function authenticate(
   deps: AuthenticateDeps,
   text: string,
-  ip?: string,
+  peer: Peer = {},
 ): Authenticated | Promise<Authenticated> {
   const located = locateOwn(text);
   if (located === null || located === 'foreign') {
@@ -40,15 +49,18 @@ export function authenticate(
     throw invalid();
   }
   const entry = deps.facts.now(located.name);
-  if (entry !== undefined) return admit(deps, entry, text, ip);
-  return deps.facts.fetch(located.name, located.lookup).then((fetched) => admit(deps, fetched, text, ip));
+  if (entry !== undefined) return admit(deps, entry, text, peer);
+  return deps.facts.fetch(located.name, located.lookup).then((fetched) => admit(deps, fetched, text, peer));
 }
 
-function admit(deps: AuthenticateDeps, entry: KeyEntry, text: string, ip: string | undefined): Authenticated {
+function admit(deps: AuthenticateDeps, entry: KeyEntry, text: string, peer: Peer): Authenticated {
   const nowMs = deps.nowMs();
   const { key } = entry;
   if (!matches(deps.peppers, entry, text, nowMs) || key === null || key.use !== 'management') throw invalid();
-  const code = judge(entry, { ip }, nowMs);
+  const code = judge(entry, peer, nowMs);
+  if (peer.route !== undefined) {
+    deps.record(key.tenant, key.keyId, code ?? 'VALID', peer.route, peer.traceId ?? null);
+  }
   if (code === 'STREAM_PARKED') {
     throw new PlinthError('stream_parked', 'Events of this key, its owner or its tenant could not be read.');
   }

@@ -19,6 +19,15 @@ import { matches } from './match-secret.ts';
 import type { RequestMemo } from './request-memo.ts';
 import { type Cost, costOf, type Purse, peek, type Spending, secondsUntil, spend } from './spend.ts';
 
+/** Counts one decision on a key that the caller has shown to be its own. */
+export type RecordUsage = (
+  tenant: string,
+  keyId: string,
+  code: VerifyCode,
+  route: string,
+  traceId: string | null,
+) => void;
+
 export interface VerifyDeps {
   readonly facts: KeyFacts;
   readonly peppers: Peppers;
@@ -26,13 +35,7 @@ export interface VerifyDeps {
   readonly memo: RequestMemo<Spending>;
   /** The place of the log that is known now, for answers that rest on no key. */
   readonly place: () => string;
-  readonly record: (
-    tenant: string,
-    keyId: string,
-    code: VerifyCode,
-    route: string,
-    traceId: string | null,
-  ) => void;
+  readonly record: RecordUsage;
 }
 
 /** Who asks, and how. */
@@ -87,7 +90,9 @@ export function verifyMany(
 }
 
 function faultOf(error: unknown): VerifyFault {
-  if (!(error instanceof PlinthError)) throw error;
+  if (!(error instanceof PlinthError)) {
+    return { error: { code: 'internal', detail: 'This one could not be judged.', retryAfterSeconds: null } };
+  }
   const { code, detail, extra } = error.rejection;
   const retryAfterSeconds = typeof extra?.retryAfterSeconds === 'number' ? extra.retryAfterSeconds : null;
   return { error: { code, detail, retryAfterSeconds } };

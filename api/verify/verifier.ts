@@ -1,0 +1,97 @@
+/** Everything that verify consists of, put together: one for each process that serves the API. */
+import type { Clock } from '../../commands/clock.ts';
+import type { Codec } from '../../commands/codec.ts';
+import type { EventLog } from '../../commands/event-log.ts';
+import type { Peppers } from '../../commands/peppers.ts';
+import type { ChangesSource } from '../../projections/changes.ts';
+import { Freshness, type FreshnessEvent } from '../../projections/freshness.ts';
+import type { VerifyKey } from '../../schemas/commands/verify.ts';
+import { positionToken, START } from '../../schemas/envelope.ts';
+import { PlinthError } from '../../schemas/errors.ts';
+import type { VerifyFault, VerifyView } from '../../schemas/views/verify.ts';
+import { type Authenticated, authenticate, type Peer } from './authenticate.ts';
+import { CreditBlocks, type CreditLeases } from './credit-blocks.ts';
+import { KeyCache, type LoadRows } from './key-cache.ts';
+import { type FactsSource, KeyFacts } from './key-facts.ts';
+import type { Limiter } from './limiter.ts';
+import { RequestMemo } from './request-memo.ts';
+import type { Spending } from './spend.ts';
+import { StreamFolds } from './stream-folds.ts';
+import { type RecordUsage, type VerifyContext, verifyKey, verifyMany } from './verify-key.ts';
+
+export interface VerifierDeps {
+  readonly log: Pick<EventLog, 'head' | 'eventIdAt' | 'readStream'>;
+  readonly codec: Codec;
+  /** Of the projection `keys`. */
+  readonly changes: ChangesSource;
+  /** Rows of the projection `keys`, from the primary. */
+  readonly loadRows: LoadRows;
+  readonly peppers: Peppers;
+  readonly limiter: Limiter;
+  readonly leases: CreditLeases;
+  readonly clock: Clock;
+  /** Off the hot path: must not throw, and take no time. */
+  readonly record: RecordUsage;
+  readonly onFreshness?: (event: FreshnessEvent, detail: string) => void;
+  readonly onFacts?: (source: FactsSource) => void;
+  readonly maxEntries?: number;
+}
+
+export interface Verifier {
+  verify(context: VerifyContext, request: VerifyKey): VerifyView | Promise<VerifyView>;
+  verifyMany(
+    context: VerifyContext,
+    requests: readonly VerifyKey[],
+  ): Promise<readonly (VerifyView | VerifyFault)[]>;
+  /** `text`: what stands after `Bearer `. */
+  authenticate(text: string, peer?: Peer): Authenticated | Promise<Authenticated>;
+  readonly freshness: Freshness;
+  readonly cache: KeyCache;
+  readonly facts: KeyFacts;
+  readonly credits: CreditBlocks;
+  readonly memo: RequestMemo<Spending>;
+  start(): void;
+  /** Stops sampling and gives leased credits back; call it when no request is left. */
+  close(): Promise<void>;
+}
+
+export function createVerifier(deps: VerifierDeps): Verifier {
+  const { log, codec, clock, peppers, limiter, record } = deps;
+  const freshness = new Freshness({ log, changes: deps.changes, clock, on: deps.onFreshness });
+  const cache = new KeyCache({
+    load: deps.loadRows,
+    clock,
+    saw: (stamp) => freshness.saw(stamp),
+    maxEntries: deps.maxEntries,
+  });
+  const folds = new StreamFolds({ log, codec, clock, knownHead: () => freshness.head?.position ?? START });
+  const facts = new KeyFacts({ freshness, cache, folds, clock, on: deps.onFacts });
+  const credits = new CreditBlocks({ leases: deps.leases, clock, maxBlocks: deps.maxEntries });
+  freshness.onDrop(() => credits.drop());
+  const memo = new RequestMemo<Spending>(clock);
+  const nowMs = () => clock.now();
+  const place = () => {
+    const head = freshness.head;
+    if (head !== null) return positionToken(head.epoch, head.position);
+    throw new PlinthError('verify_stale', 'The log has not been seen yet.', {
+      extra: { retryAfterSeconds: 1 },
+    });
+  };
+  const verifying = { facts, peppers, purse: { limiter, credits, nowMs }, memo, place, record };
+  const authenticating = { facts, peppers, nowMs, record };
+  return {
+    verify: (context, request) => verifyKey(verifying, context, request),
+    verifyMany: (context, requests) => verifyMany(verifying, context, requests),
+    authenticate: (text, peer) => authenticate(authenticating, text, peer),
+    freshness,
+    cache,
+    facts,
+    credits,
+    memo,
+    start: () => freshness.start(),
+    async close() {
+      await credits.close();
+      await freshness.close();
+    },
+  };
+}
