@@ -1,5 +1,7 @@
 /** Every rule of the kernel that the simulation plays. */
 import type { AnyRule } from './rule.ts';
 import { executeRule } from './rules/execute.ts';
+import { parkingRule } from './rules/parking.ts';
+import { projectionRule } from './rules/projection.ts';
 
-export const rules: readonly AnyRule[] = [executeRule];
+export const rules: readonly AnyRule[] = [executeRule, projectionRule, parkingRule];

@@ -1,0 +1,217 @@
+/**
+ * What the rules of projections share: a log that writers fill, a projection that remembers of every
+ * stream which versions it applied, and runners in processes that crash and freeze.
+ */
+import assert from 'node:assert/strict';
+import type { EventLog } from '../../commands/event-log.ts';
+import { uuidv5 } from '../../commands/ids.ts';
+import type { Projection } from '../../projections/projection.ts';
+import { projectionRunner } from '../../projections/runner.ts';
+import type { ProjectionStore } from '../../projections/store.ts';
+import type { CommandId, Decoded, EventId, Metadata, Recorded, StreamId } from '../../schemas/envelope.ts';
+import type { MemoryEventLog } from '../engines/memory-event-log.ts';
+import type { MemoryProjectionDatabase } from '../engines/memory-projection-store.ts';
+import type { MemoryTx } from '../engines/memory-transaction.ts';
+import { decodePlain, plainCodec } from './plain-codec.ts';
+import type { Process, Scheduler } from './scheduler.ts';
+
+export const NAME = 'ledger';
+export const ENTRY = 'ledger.entered';
+
+/** `broken`: fails whatever the code. `bug`: fails until the code is mended. */
+export type Poison = 'none' | 'bug' | 'broken';
+
+export interface Ledger {
+  readonly versions: readonly number[];
+  readonly sum: number;
+}
+
+/** Rows are owned by their stream: `versions` shows what was applied, in which order, how often. */
+export function ledgerProjection(mended: () => boolean): Projection<MemoryTx> {
+  return {
+    name: NAME,
+    revision: 1,
+    order: 'log',
+    types: new Set([ENTRY]),
+    tables: [{ name: 'ledgers', key: ['stream'] }],
+    publishesChanges: true,
+    create: async () => {},
+    async apply(tx, tables, events) {
+      for (const event of events) {
+        const { amount, poison } = event.data as { amount: number; poison: Poison };
+        if (poison === 'broken' || (poison === 'bug' && !mended()))
+          throw new Error(`cannot apply ${event.id}`);
+        const row = ((await tx.get(tables('ledgers'), event.stream)) ?? {
+          versions: [],
+          sum: 0,
+        }) as unknown as Ledger;
+        await tx.put(tables('ledgers'), event.stream, {
+          versions: [...row.versions, event.version],
+          sum: row.sum + amount,
+        });
+      }
+    },
+  };
+}
+
+/** What the rows must be when exactly these events were applied. */
+export function ledgersOf(
+  events: readonly (Recorded | Decoded)[],
+  skip: ReadonlySet<EventId> = new Set(),
+): Map<string, Ledger> {
+  const ledgers = new Map<string, Ledger>();
+  for (const recorded of events) {
+    if (recorded.type !== ENTRY || skip.has(recorded.id)) continue;
+    const event = decodePlain(recorded as Recorded);
+    const row = ledgers.get(event.stream) ?? { versions: [], sum: 0 };
+    ledgers.set(event.stream, {
+      versions: [...row.versions, event.version],
+      sum: row.sum + (event.data as { amount: number }).amount,
+    });
+  }
+  return ledgers;
+}
+
+export function rowsOf(database: MemoryProjectionDatabase): Map<string, Ledger> {
+  const table = database.current(NAME)?.data.tables.get('ledgers');
+  return new Map([...(table ?? [])].map(([key, row]) => [key, row as unknown as Ledger]));
+}
+
+export function assertRows(
+  actual: ReadonlyMap<string, Ledger>,
+  expected: ReadonlyMap<string, Ledger>,
+  message: string,
+): void {
+  const sorted = (map: ReadonlyMap<string, Ledger>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+  assert.deepEqual(sorted(actual), sorted(expected), message);
+}
+
+let minted = 0;
+
+/** Appends one event to the stream, whatever its version. */
+export async function enter(
+  log: EventLog,
+  scheduler: Scheduler,
+  stream: StreamId,
+  type: string,
+  data: object,
+): Promise<void> {
+  minted += 1;
+  const commandId = uuidv5('sim', String(scheduler.seed), String(minted)) as CommandId;
+  const metadata: Metadata = {
+    tenant: 'tnt_1',
+    actor: 'key_1',
+    commandId,
+    requestDigest: null,
+    correlationId: commandId,
+    causationId: null,
+    traceparent: null,
+  };
+  const events = await plainCodec.encode([
+    {
+      id: commandId as unknown as EventId,
+      type,
+      data,
+      timeMs: scheduler.now(),
+      nonce: new Uint8Array(16),
+      metadata,
+    },
+  ]);
+  await log.append(stream, 'any', events);
+}
+
+export interface RunnerLives {
+  /** Ends every life, without another. */
+  stop(): Promise<void>;
+  /** Lets runs end and start again. */
+  restart(): void;
+}
+
+export interface WorldOptions {
+  readonly database: MemoryProjectionDatabase;
+  readonly log: MemoryEventLog;
+  readonly projection: Projection<MemoryTx>;
+  readonly guard: (store: ProjectionStore<MemoryTx>, process: Process) => ProjectionStore<MemoryTx>;
+  /** How many deaths and freezes at most. */
+  readonly mishaps: number;
+}
+
+/** Keeps `count` runners alive; each now and then dies or freezes, and a new life takes its place. */
+export function keepRunning(scheduler: Scheduler, count: number, options: WorldOptions): RunnerLives {
+  let mishaps = options.mishaps;
+  let stopping = false;
+  const lives = new Set<{ abort: AbortController; process: Process; crash: () => void }>();
+
+  const live = async (index: number) => {
+    for (let life = 0; !stopping; life++) {
+      const process = scheduler.process(`runner${index}.${life}`);
+      const connection = options.database.connect((label) => process.turn(label));
+      const abort = new AbortController();
+      let died: () => void = () => {};
+      const death = new Promise<void>((resolve) => {
+        died = resolve;
+      });
+      const self = {
+        abort,
+        process,
+        crash: () => {
+          process.kill();
+          connection.crash();
+          died();
+        },
+      };
+      lives.add(self);
+      const runner = projectionRunner(
+        {
+          projection: options.projection,
+          store: options.guard(connection, process),
+          log: process.wrap(options.log as EventLog, 'log'),
+          decoder: plainCodec,
+          clock: process.clock,
+        },
+        { holder: process.name, batchEvents: 1 + scheduler.below(4) },
+      );
+      await Promise.race([runner.run(abort.signal), death]);
+      lives.delete(self);
+      // A pause, so that the other may take over.
+      await scheduler.clock.sleep(scheduler.below(3000));
+    }
+  };
+  const fate = async () => {
+    while (mishaps > 0 && !stopping) {
+      await scheduler.clock.sleep(scheduler.below(1500));
+      for (let steps = scheduler.below(30); steps > 0; steps--) await scheduler.turn('fate');
+      const victim = [...lives][scheduler.below(Math.max(1, lives.size))];
+      if (!victim || stopping) continue;
+      mishaps -= 1;
+      if (scheduler.chance(0.5)) {
+        victim.crash();
+      } else {
+        scheduler.note(`${victim.process.name} freezes`);
+        victim.process.frozen = true;
+        await scheduler.clock.sleep(500 + scheduler.below(4000));
+        victim.process.frozen = false;
+        scheduler.note(`${victim.process.name} thaws`);
+      }
+    }
+  };
+  void fate();
+  for (let i = 0; i < count; i++) void live(i);
+  return {
+    async stop() {
+      stopping = true;
+      for (const self of lives) self.crash();
+    },
+    restart() {
+      for (const self of [...lives]) self.crash();
+    },
+  };
+}
+
+/** Waits on the fake clock until it holds, for at most a minute. */
+export async function eventually(scheduler: Scheduler, holds: () => boolean, message: string): Promise<void> {
+  for (let waited = 0; !holds(); waited += 100) {
+    assert.ok(waited < 60_000, message);
+    await scheduler.clock.sleep(100);
+  }
+}
