@@ -17,6 +17,8 @@ import {
   type RevisionState,
 } from './store.ts';
 
+/** The live revision is held still at most this long for a swap; then it is tried again. */
+const MAX_HOLD_MS = 500;
 /** Batches made ready while one is being written. */
 const MAX_BATCHES_AHEAD = 1;
 
@@ -75,24 +77,46 @@ export async function runSession<T>(
   const batches = readAhead(preparedBatches(deps, bookmark, { ...options, signal }), MAX_BATCHES_AHEAD, () =>
     stop.abort(),
   );
+  /** The read that is under way, if nobody has taken its batch yet. */
+  let reading: Promise<IteratorResult<PreparedBatch>> | undefined;
+  const next = (): Promise<IteratorResult<PreparedBatch>> => {
+    reading ??= batches.next();
+    return reading;
+  };
+  const work = async (batch: PreparedBatch): Promise<void> => {
+    reading = undefined;
+    if (batch.mismatch !== null) {
+      const reason = haltReason(projection.name, batch.mismatch);
+      await store.halt(lease.projection, lease.revision, bookmark, reason);
+      throw new Halted(reason);
+    }
+    if (batch.events > 0) {
+      renewal.busy(true);
+      parked = await commit(deps, lease, bookmark, parked, batch);
+      renewal.busy(false);
+      bookmark = batch.to;
+      events += batch.events;
+    }
+    if (batch.newer) throw new Paused(batch.newer.message, { cause: batch.newer });
+  };
+  /** While the live revision is held still: not for long. */
+  const catchUp = async (to: Position): Promise<void> => {
+    const tooLate = deps.clock.sleep(MAX_HOLD_MS, signal).then(() => null);
+    while (bookmark.position < to) {
+      const item = await Promise.race([next(), tooLate]);
+      if (!item || item.done) return;
+      await work(item.value);
+    }
+  };
   try {
-    for await (const batch of batches) {
+    for (;;) {
+      const item = await next();
+      if (item.done) break;
+      const batch = item.value;
       options.read?.(batch);
       if (signal.aborted) break;
-      if (batch.mismatch !== null) {
-        const reason = haltReason(projection.name, batch.mismatch);
-        await store.halt(lease.projection, lease.revision, bookmark, reason);
-        throw new Halted(reason);
-      }
-      if (batch.to !== bookmark && batch.events > 0) {
-        renewal.busy(true);
-        parked = await commit(deps, lease, bookmark, parked, batch);
-        renewal.busy(false);
-        bookmark = batch.to;
-        events += batch.events;
-      }
-      if (batch.newer) throw new Paused(batch.newer.message, { cause: batch.newer });
-      if (state === 'building' && batch.live && (await store.promote(lease)) === 'promoted') {
+      await work(batch);
+      if (state === 'building' && batch.live && (await store.promote(lease, catchUp)) === 'promoted') {
         state = 'current';
       }
       const progress = { state, bookmark, live: batch.live, events, parkedStreams: parked.size };
@@ -100,6 +124,7 @@ export async function runSession<T>(
     }
   } finally {
     stop.abort();
+    await batches.return(undefined);
     await renewal.done;
   }
   if (stop.signal.reason instanceof Fenced) throw stop.signal.reason;

@@ -117,9 +117,11 @@ export interface ProjectionStore<T> {
   ): Promise<void>;
   /**
    * Makes the revision of the lease the current one, in one transaction, unless it is behind the current
-   * one of the same epoch. `changes` of it start here.
+   * one of the same epoch. Where it is, the current one is held still while `catchUp` advances this one
+   * to its position: under a steady stream of events it would never be level otherwise. `changes` of the
+   * new revision start here.
    */
-  promote(lease: Lease): Promise<'promoted' | 'behind'>;
+  promote(lease: Lease, catchUp: (to: Position) => Promise<void>): Promise<'promoted' | 'behind'>;
   /** Writes why it stopped where every poll of `changes` sees it, if the checkpoint is still at `bookmark`. */
   halt(projection: string, revision: number, bookmark: Bookmark, reason: string): Promise<void>;
   /** Gives the checkpoint the new epoch and ends the halt, if it is still at `bookmark`. */

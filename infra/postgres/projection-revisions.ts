@@ -8,7 +8,7 @@ import {
   type RevisionState,
   Superseded,
 } from '../../projections/store.ts';
-import type { Epoch } from '../../schemas/envelope.ts';
+import type { Epoch, Position } from '../../schemas/envelope.ts';
 import type { Pool, Session } from './pool.ts';
 import { revisionSchema, revisionTables } from './revision-tables.ts';
 
@@ -97,30 +97,40 @@ export function dropRevision(pool: Pool, name: string, revision: number): Promis
   });
 }
 
-/** Both checkpoints are locked while they are compared, so that neither moves before the swap is there. */
-export function promoteRevision(pool: Pool, lease: Lease): Promise<'promoted' | 'behind'> {
+interface Place {
+  revision: number;
+  epoch: string;
+  position: Position;
+  state: RevisionState;
+  holder: string | null;
+  halted: string | null;
+}
+
+const PLACE = 'SELECT revision, epoch, "position", state, holder, halted FROM plinth.checkpoints';
+
+/** The live checkpoint stays locked from before it is compared until the swap is there. */
+export function promoteRevision(
+  pool: Pool,
+  lease: Lease,
+  catchUp: (to: Position) => Promise<void>,
+): Promise<'promoted' | 'behind'> {
   const { projection, revision, holder } = lease;
+  const mineSql = `${PLACE} WHERE projection = $1 AND revision = $2`;
   return pool.transaction(async (tx) => {
     await tx.query('SELECT FROM plinth.projections WHERE name = $1 FOR UPDATE', [projection]);
-    const rows = await tx.query<{
-      revision: number;
-      state: RevisionState;
-      epoch: string;
-      position: string;
-      holder: string | null;
-      halted: string | null;
-    }>(
-      `SELECT revision, state, epoch, "position", holder, halted FROM plinth.checkpoints
-       WHERE projection = $1 AND (revision = $2 OR state = 'current') ORDER BY revision FOR UPDATE`,
-      [projection, revision],
-    );
-    const mine = rows.find((row) => row.revision === revision);
-    const live = rows.find((row) => row.state === 'current');
+    const [live] = await tx.query<Place>(`${PLACE} WHERE projection = $1 AND state = 'current' FOR UPDATE`, [
+      projection,
+    ]);
+    if (live?.revision === revision) return 'promoted';
+    const [before] = await tx.query<Place>(mineSql, [projection, revision]);
+    const behind = (mine: Place | undefined) =>
+      live !== undefined && mine?.epoch === live.epoch && mine.position < live.position;
+    if (behind(before)) await catchUp(live!.position);
+    const [mine] = await tx.query<Place>(`${mineSql} FOR UPDATE`, [projection, revision]);
     if (!mine || mine.holder !== holder || mine.state === 'old' || mine.halted !== null) {
       throw new Fenced(lease);
     }
-    if (mine === live) return 'promoted';
-    if (live && live.epoch === mine.epoch && mine.position < live.position) return 'behind';
+    if (behind(mine)) return 'behind';
     await tx.query(
       `UPDATE plinth.checkpoints SET state = 'old', holder = NULL
        WHERE projection = $1 AND state = 'current'`,

@@ -139,8 +139,8 @@ export function postgresProjectionStore(
       notify(lease.projection);
     },
 
-    async promote(lease) {
-      const answer = await promoteRevision(pool, lease);
+    async promote(lease, catchUp) {
+      const answer = await promoteRevision(pool, lease, catchUp);
       if (answer === 'promoted') notify(lease.projection);
       return answer;
     },

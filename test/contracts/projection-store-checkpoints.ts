@@ -13,6 +13,7 @@ import {
 } from './projection-store-fixtures.ts';
 
 const TTL_MS = 60_000;
+const notNow = () => Promise.resolve();
 
 export function checkpointContract<T>(engine: ProjectionStoreEngine<T>): void {
   /** A fixture with 30 events in the log, and the lease of the first revision. */
@@ -192,11 +193,11 @@ export function checkpointContract<T>(engine: ProjectionStoreEngine<T>): void {
       await put('new')(advance);
       await advance.changed([{ stream: C, position: (await f.at(4)).position }]);
     });
-    assert.equal(await f.store.promote(built), 'behind');
+    assert.equal(await f.store.promote(built, notNow), 'behind');
     assert.deepEqual(await f.values(), { old: [1] });
     await f.store.advance(built, await f.at(4), await f.at(6), null);
-    assert.equal(await f.store.promote(built), 'promoted');
-    assert.equal(await f.store.promote(built), 'promoted');
+    assert.equal(await f.store.promote(built, notNow), 'promoted');
+    assert.equal(await f.store.promote(built, notNow), 'promoted');
     const poll = await f.opened.changes('things').poll(START);
     assert.deepEqual([poll.stamp.revision, poll.prunedThrough], [revision, (await f.at(6)).position]);
     assert.deepEqual(poll.changes, [], 'what a revision did before it was current is not told');

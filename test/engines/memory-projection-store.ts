@@ -108,6 +108,21 @@ export function memoryProjectionDatabase(options: {
       await turn(`store.${label}.answer`);
       return answer;
     };
+    /** A transaction: `dropped` rejects when the connection crashes, whatever it waits for. */
+    const droppable = async <R>(work: (dropped: Promise<never>) => Promise<R>): Promise<R> => {
+      if (crashed) throw gone();
+      let drop: (error: Error) => void = () => {};
+      const dropped = new Promise<never>((_, reject) => {
+        drop = reject;
+      });
+      dropped.catch(() => {});
+      open.add(drop);
+      try {
+        return await work(dropped);
+      } finally {
+        open.delete(drop);
+      }
+    };
     const isHeld = (r: StoredRevision | undefined, lease: Lease): r is StoredRevision =>
       r !== undefined && r.holder === lease.holder && r.state !== 'old' && r.halted === null;
 
@@ -198,14 +213,7 @@ export function memoryProjectionDatabase(options: {
         await turn('store.advance');
         const id = idOf(lease.projection, lease.revision);
         const release = await locks.take([id]);
-        let drop: (error: Error) => void = () => {};
-        const dropped = new Promise<never>((_, reject) => {
-          drop = reject;
-        });
-        dropped.catch(() => {});
-        open.add(drop);
-        try {
-          if (crashed) throw gone();
+        await droppable(async (dropped) => {
           const r = stored.get(id);
           if (!isHeld(r, lease) || !sameBookmark(r.bookmark, from)) throw new Fenced(lease);
           const draft = new Draft(r.data);
@@ -237,39 +245,44 @@ export function memoryProjectionDatabase(options: {
           r.data = draft.data;
           r.bookmark = to;
           r.leaseUntilMs = clock.now() + lease.ttlMs;
-        } finally {
-          open.delete(drop);
-          release();
-        }
+        }).finally(release);
         committed();
         await turn('store.advance.answer');
       },
 
-      async promote(lease) {
-        const id = idOf(lease.projection, lease.revision);
-        const current = currentOf(lease.projection);
-        const names = current ? [id, idOf(lease.projection, current.revision)] : [id];
-        return statement('promote', [lease.projection, ...names], () => {
-          const mine = stored.get(id);
-          if (!isHeld(mine, lease)) throw new Fenced(lease);
-          const live = currentOf(lease.projection);
-          if (live === mine) return 'promoted' as const;
-          if (live !== current) return 'behind' as const;
-          if (
-            live &&
-            live.bookmark.epoch === mine.bookmark.epoch &&
-            mine.bookmark.position < live.bookmark.position
-          ) {
-            return 'behind' as const;
-          }
-          if (live) {
-            live.state = 'old';
-            live.holder = null;
-          }
-          mine.state = 'current';
-          mine.data = { ...mine.data, prunedThrough: mine.bookmark.position };
-          return 'promoted' as const;
-        });
+      async promote(lease, catchUp) {
+        await turn('store.promote');
+        const { projection } = lease;
+        const id = idOf(projection, lease.revision);
+        const releases = [await locks.take([projection])];
+        try {
+          return await droppable(async (dropped) => {
+            const live = currentOf(projection);
+            if (live?.revision === lease.revision) return 'promoted';
+            if (live) releases.push(await locks.take([idOf(projection, live.revision)]));
+            const behind = (r: StoredRevision | undefined) =>
+              live !== undefined &&
+              r?.bookmark.epoch === live.bookmark.epoch &&
+              r.bookmark.position < live.bookmark.position;
+            if (behind(stored.get(id))) await Promise.race([catchUp(live!.bookmark.position), dropped]);
+            releases.push(await locks.take([id]));
+            const mine = stored.get(id);
+            if (!isHeld(mine, lease)) throw new Fenced(lease);
+            if (behind(mine)) return 'behind';
+            await Promise.race([turn('store.commit'), dropped]);
+            if (live) {
+              live.state = 'old';
+              live.holder = null;
+            }
+            mine.state = 'current';
+            mine.data = { ...mine.data, prunedThrough: mine.bookmark.position };
+            committed();
+            return 'promoted';
+          });
+        } finally {
+          for (const release of releases) release();
+          await turn('store.promote.answer');
+        }
       },
 
       async halt(projection, revision, bookmark, reason) {
