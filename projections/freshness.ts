@@ -237,7 +237,7 @@ export class Freshness {
     }
     const seen = this.#seen;
     if (seen !== null && seen.epoch !== stamp.epoch) this.#drop('another epoch');
-    else if (seen !== null && seen.position !== stamp.position && !(await this.#holds(seen))) return false;
+    else if (seen !== null && seen.eventId !== stamp.eventId && !(await this.#holds(seen))) return false;
     return this.#holds(stamp);
   }
 

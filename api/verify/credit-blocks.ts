@@ -110,11 +110,10 @@ export class CreditBlocks {
 
   /** Whether the units could be spent, as far as is known without asking; else asks, and spends nothing. */
   async peek(key: KeyState, units: number): Promise<Spent> {
-    const block = this.#usable(key);
-    const left = block?.left ?? 0;
-    const untouched = key.credits !== null && key.credits.remaining + left >= units;
-    if (left >= units || (untouched && !this.#isEmpty(key))) {
-      return { ok: true, remaining: this.remaining(key), undo: () => {} };
+    const left = this.#usable(key)?.left ?? 0;
+    const remaining = this.remaining(key);
+    if (left >= units || (remaining >= units && !this.#isEmpty(key))) {
+      return { ok: true, remaining, undo: () => {} };
     }
     const spent = await this.spend(key, units);
     if (spent.ok) spent.undo();
