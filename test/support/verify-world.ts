@@ -24,10 +24,11 @@ import { fakeClock } from './fake-clock.ts';
 export const TENANT = `tnt_${'a'.repeat(32)}` as TenantId;
 export const OTHER_TENANT = `tnt_${'b'.repeat(32)}` as TenantId;
 
+const pepper = new Secret(new Uint8Array(32).fill(7));
 export const testPeppers: Peppers = {
   current: 1,
   versions: [1],
-  pepper: (version) => (version === 1 ? new Secret(new Uint8Array(32).fill(7)) : undefined),
+  pepper: (version) => (version === 1 ? pepper : undefined),
 };
 
 type Issued = Extract<KeyEvent, { type: 'key.issued' }>['data'];
