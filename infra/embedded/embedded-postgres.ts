@@ -15,6 +15,7 @@ import {
   choosePort,
   type DataFolder,
   ensureCluster,
+  isAlive,
   openDataFolder,
   SUPERUSER,
   withStartLock,
@@ -30,6 +31,9 @@ const MAX_PORT_ATTEMPTS = 5;
 const MAX_RESTARTS_PER_MINUTE = 5;
 /** Names the guard among advisory locks of the database `postgres`. */
 const GUARD_LOCK = 7_401_001;
+/** Of the guard's connection; the owner's pid follows. */
+const GUARD_NAME = 'plinth guard ';
+const GUARD_WAIT_MS = 5_000;
 
 /** What makes an acknowledged append durable: given on the command line, and asserted after the start. */
 const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' } as const;
@@ -84,10 +88,11 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   let running = await start();
   let stopping = false;
   let restarts: number[] = [];
+  let restarting: Promise<void> = Promise.resolve();
 
   function watch(): void {
     running.guard?.once('end', () => {
-      if (!stopping) void restart();
+      if (!stopping) restarting = restart();
     });
   }
 
@@ -102,8 +107,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     log('The embedded PostgreSQL is gone; starting it again.');
     try {
       running = await start();
-      if (stopping) await end();
-      else watch();
+      watch();
     } catch (error) {
       log(`The embedded PostgreSQL could not be started again: ${(error as Error).message}`);
     }
@@ -127,6 +131,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     async stop() {
       if (stopping) return;
       stopping = true;
+      await restarting;
       await end();
     },
   };
@@ -204,7 +209,7 @@ async function connectWhenReady(
     signal?.throwIfAborted();
     const client = new pg.Client({
       connectionString: urlOf(folder, server.port, 'postgres'),
-      application_name: 'plinth guard',
+      application_name: `${GUARD_NAME}${process.pid}`,
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
     });
@@ -248,14 +253,31 @@ async function prepare(client: pg.Client, folder: DataFolder): Promise<pg.Client
   }
   const database = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [DATABASE]);
   if (database.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
-  const guard = await client.query<{ got: boolean }>('SELECT pg_try_advisory_lock($1) AS got', [GUARD_LOCK]);
-  if (guard.rows[0]?.got !== true) {
+  if (!(await takeGuard(client))) {
     await client.end();
     return null;
   }
   // The guard alone must not keep a process alive that has nothing else to do.
   (client as unknown as { unref(): void }).unref();
   return client;
+}
+
+/** False when a living process has it. The server may notice a moment late that a dead one's is free. */
+async function takeGuard(client: pg.Client): Promise<boolean> {
+  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
+    const { rows } = await client.query<{ got: boolean }>('SELECT pg_try_advisory_lock($1) AS got', [
+      GUARD_LOCK,
+    ]);
+    if (rows[0]?.got === true) return true;
+    const holder = await client.query<{ name: string }>(
+      `SELECT application_name AS name FROM pg_stat_activity JOIN pg_locks USING (pid)
+        WHERE locktype = 'advisory' AND objid = $1::bigint::oid AND granted`,
+      [GUARD_LOCK],
+    );
+    const pid = Number(holder.rows[0]?.name.slice(GUARD_NAME.length));
+    if (waitedMs >= GUARD_WAIT_MS || isAlive(pid)) return false;
+    await sleep(POLL_MS);
+  }
 }
 
 function urlOf(folder: DataFolder, port: number, database: string): string {

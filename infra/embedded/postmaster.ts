@@ -1,6 +1,6 @@
 /** A running server as its own files and the operating system show it. */
 import { execFile } from 'node:child_process';
-import { readFile, readlink, realpath } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -25,13 +25,13 @@ export async function readPostmaster(cluster: string): Promise<Postmaster | null
 
 /**
  * Whether the process is a PostgreSQL on this cluster, and not one that got the number of a dead one.
- * A postmaster's current folder is its data folder.
+ * A postmaster's current folder is its data folder. `cluster`: without symbolic links.
  */
 export async function servesCluster(pid: number, cluster: string): Promise<boolean> {
   if (!isAlive(pid)) return false;
   if (process.platform === 'linux') {
     const folder = await readlink(`/proc/${pid}/cwd`).catch(() => null);
-    if (folder !== null) return folder === (await realpath(cluster));
+    if (folder !== null) return folder === cluster || folder === `${cluster} (deleted)`;
   }
   const command = await promisify(execFile)('ps', ['-o', 'command=', '-p', String(pid)]).catch(() => null);
   return command?.stdout.includes(cluster) ?? false;
