@@ -29,6 +29,7 @@ export interface KeyFactsDeps {
   readonly clock: Clock;
   /** Where the facts came from, for metrics. Not told of cache hits. */
   readonly on?: (source: FactsSource) => void;
+  readonly maxFoldedEntries?: number;
 }
 
 interface FoldedEntry extends KeyEntry {
@@ -38,12 +39,13 @@ interface FoldedEntry extends KeyEntry {
 
 export class KeyFacts {
   readonly #deps: KeyFactsDeps;
-  readonly #folded = new LRUCache<string, FoldedEntry>({ max: MAX_FOLDED_ENTRIES });
+  readonly #folded: LRUCache<string, FoldedEntry>;
 
   #history = 0;
 
   constructor(deps: KeyFactsDeps) {
     this.#deps = deps;
+    this.#folded = new LRUCache({ max: deps.maxFoldedEntries ?? MAX_FOLDED_ENTRIES });
     deps.freshness.onDrop(() => this.drop());
   }
 

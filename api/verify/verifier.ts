@@ -34,6 +34,7 @@ export interface VerifierDeps {
   readonly record: RecordUsage;
   readonly onFreshness?: (event: FreshnessEvent, detail: string) => void;
   readonly onFacts?: (source: FactsSource) => void;
+  /** Of every cache here, in place of its own bound. */
   readonly maxEntries?: number;
 }
 
@@ -63,9 +64,17 @@ export function createVerifier(deps: VerifierDeps): Verifier {
     clock,
     saw: (stamp) => freshness.saw(stamp),
     maxEntries: deps.maxEntries,
+    maxNegativeEntries: deps.maxEntries,
   });
   const folds = new StreamFolds({ log, codec, clock, knownHead: () => freshness.head?.position ?? START });
-  const facts = new KeyFacts({ freshness, cache, folds, clock, on: deps.onFacts });
+  const facts = new KeyFacts({
+    freshness,
+    cache,
+    folds,
+    clock,
+    on: deps.onFacts,
+    maxFoldedEntries: deps.maxEntries,
+  });
   const credits = new CreditBlocks({ leases: deps.leases, clock, maxBlocks: deps.maxEntries });
   freshness.onDrop(() => credits.drop());
   const memo = new RequestMemo<Spending>(clock);

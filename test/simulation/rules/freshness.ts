@@ -1,0 +1,276 @@
+/** What a revocation must reach: caches in several processes, while projector, polls and hints fail. */
+import assert from 'node:assert/strict';
+import type { LoadRows } from '../../../api/verify/key-cache.ts';
+import type { EventLog } from '../../../commands/event-log.ts';
+import { keyStream, ownerStream, tenantStream } from '../../../commands/streams.ts';
+import type { ChangesSource } from '../../../projections/changes.ts';
+import { FRESH_MS } from '../../../projections/freshness.ts';
+import { rebuildProjection } from '../../../projections/rebuild.ts';
+import { START } from '../../../schemas/envelope.ts';
+import { memoryEventLog } from '../../engines/memory-event-log.ts';
+import {
+  type MemoryProjectionDatabase,
+  memoryProjectionDatabase,
+} from '../../engines/memory-projection-store.ts';
+import { plainCodec } from '../plain-codec.ts';
+import { keepRunning } from '../projection-world.ts';
+import { replacing } from '../replacing.ts';
+import { defineRule } from '../rule.ts';
+import type { Scheduler } from '../scheduler.ts';
+import {
+  append,
+  changesOf,
+  issue,
+  KEYS,
+  keysProjection,
+  loadRowsOf,
+  OWNER,
+  rowsIn,
+  type SimKey,
+  TENANT,
+  verifierOf,
+} from '../verify-world.ts';
+
+interface Guards {
+  log(log: EventLog): EventLog;
+  changes(changes: ChangesSource, database: MemoryProjectionDatabase, scheduler: Scheduler): ChangesSource;
+  loadRows(load: LoadRows, database: MemoryProjectionDatabase, scheduler: Scheduler): LoadRows;
+}
+
+/** When each process verifies, in milliseconds: caches fill, the denial comes, and 5 s after it the answer counts. */
+const VERIFY_AT_MS = [300, 1200, 3000, 6500, 7600, 9000];
+const LATEST_DENIAL_MS = 1500;
+
+async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
+  const log = memoryEventLog({ clock: scheduler.clock });
+  const database = memoryProjectionDatabase({
+    clock: scheduler.clock,
+    keptChangesRows: scheduler.pick([2, 5, 1000]),
+  });
+  const runners = keepRunning(scheduler, 1 + scheduler.below(2), {
+    database,
+    log,
+    projection: keysProjection,
+    guard: (store) => store,
+    mishaps: scheduler.below(4),
+  });
+  await append(log, scheduler, tenantStream(TENANT), 'tenant.created', {
+    tenantId: TENANT,
+    slug: 'default',
+    name: null,
+  });
+  const keys: SimKey[] = [];
+  for (let i = 0; i < 2; i++) keys.push(await issue(log, scheduler, i));
+
+  /** From when on, by the scheduler's clock, a key must not be VALID: a denial was acknowledged then. */
+  const deniedAtMs = new Map<string, number>();
+  const deny = (keyIds: readonly string[]) => {
+    for (const id of keyIds)
+      deniedAtMs.set(id, Math.min(deniedAtMs.get(id) ?? Number.POSITIVE_INFINITY, scheduler.now()));
+  };
+  const noise = async () => {
+    for (let i = scheduler.below(5); i >= 0; i--) {
+      await scheduler.clock.sleep(scheduler.below(2500));
+      await append(log, scheduler, keyStream('key_000000000009'), 'key.scopes-changed', { scopes: [] });
+    }
+  };
+  const denials = async () => {
+    await scheduler.clock.sleep(scheduler.below(LATEST_DENIAL_MS));
+    const kind = scheduler.below(4);
+    if (kind === 0) {
+      await append(log, scheduler, tenantStream(TENANT), 'tenant.suspended', { reason: null });
+      deny(keys.map((key) => key.keyId));
+    } else if (kind === 1) {
+      await append(log, scheduler, ownerStream(TENANT, OWNER), 'owner.keys-revoked', {
+        ownerId: OWNER,
+        reason: null,
+      });
+      deny(keys.map((key) => key.keyId));
+    } else {
+      const { keyId } = keys[0]!;
+      await append(log, scheduler, keyStream(keyId), 'key.revoked', {
+        ownerId: OWNER,
+        reason: null,
+        cause: 'request',
+      });
+      deny([keyId]);
+    }
+  };
+  const rebuilds = async () => {
+    if (!scheduler.chance(0.3)) return;
+    await scheduler.clock.sleep(scheduler.below(4000));
+    const process = scheduler.process('rebuild');
+    const deps = {
+      projection: keysProjection,
+      store: database.connect((label) => process.turn(label)),
+      log: process.wrap(log as EventLog, 'log'),
+      decoder: plainCodec,
+      clock: process.clock,
+    };
+    // Another one may be under way, or the runner may have been superseded: not this rule's matter.
+    await rebuildProjection(deps, { holder: 'rebuild', signal: new AbortController().signal }).catch(
+      () => undefined,
+    );
+  };
+  const verifications = async (name: string) => {
+    const process = scheduler.process(name);
+    const outage = { polls: false, rows: false, head: false };
+    const verifier = verifierOf(process, {
+      log: guards.log(
+        replacing(log as EventLog, {
+          head: () => (outage.head ? Promise.reject(new Error('no route')) : log.head()),
+        }),
+      ),
+      changes: guards.changes(
+        failing(
+          changesOf(database, { pageRows: scheduler.pick([1, 3, 100]), hints: scheduler.chance(0.5) }),
+          () => outage.polls,
+        ),
+        database,
+        scheduler,
+      ),
+      loadRows: guards.loadRows(
+        (lookups) => (outage.rows ? Promise.reject(new Error('no route')) : loadRowsOf(database)(lookups)),
+        database,
+        scheduler,
+      ),
+    });
+    verifier.start();
+    const startedMs = scheduler.now();
+    for (const atMs of VERIFY_AT_MS) {
+      await process.clock.sleep(startedMs + atMs + scheduler.below(900) - scheduler.now());
+      if (scheduler.chance(0.15)) outage.polls = !outage.polls;
+      if (scheduler.chance(0.08)) outage.rows = !outage.rows;
+      if (scheduler.chance(0.08)) outage.head = !outage.head;
+      if (scheduler.chance(0.05)) verifier.cache.drop();
+      if (scheduler.chance(0.05)) await freeze(scheduler, process);
+      const key = scheduler.pick(keys);
+      const askedMs = scheduler.now();
+      const code = await verify(verifier, key);
+      scheduler.note(`${name} ${key.keyId}: ${code}`);
+      const since = deniedAtMs.get(key.keyId) ?? Number.POSITIVE_INFINITY;
+      assert.ok(
+        code !== 'VALID' || askedMs <= since + FRESH_MS,
+        `VALID ${askedMs - since} ms after the denial was acknowledged`,
+      );
+    }
+    outage.polls = outage.rows = outage.head = false;
+    await verifier.close();
+  };
+  await Promise.all([noise(), denials(), rebuilds(), verifications('api1'), verifications('api2')]);
+  await runners.stop();
+}
+
+async function verify(verifier: ReturnType<typeof verifierOf>, key: SimKey): Promise<string> {
+  try {
+    const view = await verifier.verify({ tenant: TENANT, route: 'verify', traceId: null }, { key: key.text });
+    return view.code;
+  } catch (error) {
+    const code = (error as { rejection?: { code: string } }).rejection?.code;
+    assert.ok(
+      code === 'verify_stale' || code === 'log_epoch_changed',
+      `a verify that cannot judge says so, not ${error}`,
+    );
+    return code;
+  }
+}
+
+/** The whole process stands still, as under SIGSTOP, and goes on as if nothing had been. */
+async function freeze(scheduler: Scheduler, process: { frozen: boolean }): Promise<void> {
+  process.frozen = true;
+  await scheduler.clock.sleep(1000 + scheduler.below(9000));
+  process.frozen = false;
+}
+
+function failing(changes: ChangesSource, away: () => boolean): ChangesSource {
+  return {
+    ...changes,
+    poll: (after) => (away() ? Promise.reject(new Error('no route')) : changes.poll(after)),
+  };
+}
+
+export const freshnessRule = defineRule<Guards>({
+  name: 'freshness',
+  says: 'no verify that starts 5 s after an acknowledged denial says VALID, whatever stalls, dies or is rebuilt',
+  guards: { log: (log) => log, changes: (changes) => changes, loadRows: (load) => load },
+  play,
+  twins: [
+    {
+      name: 'the poll tells a position and no changes',
+      breaks: 'a cached entry outlives the revocation of its key',
+      guards: {
+        changes: (changes) => ({
+          ...changes,
+          poll: async (after) => ({ ...(await changes.poll(after)), changes: [], complete: true }),
+        }),
+      },
+    },
+    {
+      name: 'the head by the word of a follower',
+      breaks: 'a read model that stands still looks fresh for ever',
+      guards: {
+        log: (log) => {
+          let first: ReturnType<EventLog['head']> | null = null;
+          return replacing(log, {
+            head() {
+              first ??= log.head();
+              return first;
+            },
+          });
+        },
+      },
+    },
+    {
+      name: 'row and stamp of two snapshots',
+      breaks: 'an old row is stamped with the position of a newer one',
+      guards: {
+        loadRows: (load, database, scheduler) => async (lookups) => {
+          const row = await load(lookups);
+          await scheduler.clock.sleep(scheduler.below(1000));
+          return { ...row, stamp: database.current(KEYS)?.stamp ?? row.stamp };
+        },
+      },
+    },
+    {
+      name: 'pruned changes go unnoticed',
+      breaks: 'a process that polls too late misses the change that it waits for',
+      guards: {
+        changes: (changes) => ({
+          ...changes,
+          poll: async (after) => ({ ...(await changes.poll(after)), prunedThrough: START }),
+        }),
+      },
+    },
+    {
+      name: 'position and changes of two snapshots',
+      breaks: 'the poll claims a position whose changes it has not seen',
+      guards: {
+        changes: (changes, database, scheduler) => ({
+          ...changes,
+          async poll(after) {
+            const poll = await changes.poll(after);
+            await scheduler.clock.sleep(scheduler.below(900));
+            return { ...poll, stamp: database.current(KEYS)?.stamp ?? poll.stamp };
+          },
+        }),
+      },
+    },
+    {
+      name: 'the owner is not looked at',
+      breaks: 'keys outlive the revocation of all keys of their owner',
+      guards: {
+        loadRows: (load, database) => async (lookups) => {
+          const answer = await load(lookups);
+          const rows = rowsIn(database.current(KEYS), lookups);
+          return {
+            ...answer,
+            rows: answer.rows.map((row, i) => ({
+              ...row,
+              owner: { ...rows[i]!.owner, revokedAllVersion: 0 },
+            })),
+          };
+        },
+      },
+    },
+  ],
+});
