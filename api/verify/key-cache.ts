@@ -1,6 +1,7 @@
 /** Rows that verify has read, each with the stamp of the snapshot that it was read in. */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../commands/clock.ts';
+import { isRevoked } from '../../commands/keys/is-revoked.ts';
 import type { KeyLookup, VerifyRow, VerifyRows } from '../../projections/keys/verify-row.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
@@ -122,15 +123,16 @@ export class KeyCache {
   #keep({ name, lookup }: Waiting, entry: StampedEntry): void {
     const held = this.get(name);
     if (held && newer(held.stamp, entry.stamp)) return;
-    if (entry.key !== null) {
+    const foreign = !('keyId' in lookup);
+    if (foreign && (entry.key === null || isRevoked(entry.key, entry.owner))) {
+      // A later import of the same digest would touch none of the streams that this entry names.
+      this.#entries.delete(name);
+    } else if (entry.key !== null) {
       this.#negative.delete(name);
       this.#entries.set(name, entry);
-    } else if ('keyId' in lookup) {
+    } else {
       this.#entries.delete(name);
       this.#negative.set(name, entry);
-    } else {
-      // A foreign key's miss names no stream that a later import would touch.
-      this.#entries.delete(name);
     }
   }
 }

@@ -155,8 +155,9 @@ function spendOnce(
 ): Spending | Promise<Spending> {
   const go = () => spend(deps.purse, key, cost, rejudge);
   if (request.requestId === undefined) return go();
-  const limits = cost.limits.map((limit) => `${limit.name}=${limit.cost}`).join(' ');
-  const fingerprint = `${key.keyId} ${cost.credits} ${limits}`;
+  // Of the request, not of the key: a limit added meanwhile does not make a retry another request.
+  const limits = request.limits?.map((limit) => `${limit.name}=${limit.cost ?? 1}`).join(' ') ?? 'all';
+  const fingerprint = `${key.keyId} ${request.credits?.cost ?? 1} ${limits}`;
   const result = deps.memo.once(`${context.tenant} ${request.requestId}`, fingerprint, go, isSpent);
   if (result !== 'reused') return result;
   throw new PlinthError('request_id_reused', 'This requestId came with another key, limits or cost before.');
