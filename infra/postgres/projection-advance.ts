@@ -96,21 +96,18 @@ export function advanceWith(
   return pool
     .session(async (session) => {
       const startedMs = performance.now();
-      const [row] = await session.query<{ state: RevisionState }>(beginSql(lease, from, to));
       // What went wrong in order is answered, not thrown: the connection is whole and stays in the pool.
-      if (!row) {
-        await session.query('ROLLBACK');
-        return new Fenced(lease);
-      }
       try {
+        const [row] = await session.query<{ state: RevisionState }>(beginSql(lease, from, to));
+        if (!row) throw new Fenced(lease);
         await work(advanceOn(session, lease, row.state, limit, sent));
+        const late = performance.now() - startedMs > lease.ttlMs / 3;
+        // The first statement fails where the transaction has: COMMIT alone would roll back without a word.
+        await session.query(`${late ? renewSql(lease) : 'SELECT 1'}; COMMIT`);
       } catch (error) {
         await session.query('ROLLBACK');
         return error;
       }
-      const late = performance.now() - startedMs > lease.ttlMs / 3;
-      // The first statement fails where the transaction has: COMMIT alone would roll back without a word.
-      await session.query(`${late ? renewSql(lease) : 'SELECT 1'}; COMMIT`);
       return null;
     })
     .then((error) => {
@@ -165,6 +162,12 @@ function advanceOn(
       const due = written >= limit.keptRows / 10;
       if (due) await session.query(PRUNE, [projection, revision, limit.keptRows]);
       limit.written.set(counter, due ? 0 : written);
+    },
+    async prunedHere() {
+      await session.query(
+        'UPDATE plinth.checkpoints SET pruned_through = "position" WHERE projection = $1 AND revision = $2',
+        [projection, revision],
+      );
     },
   };
 }

@@ -69,9 +69,9 @@ export function postgresReadModels({ pool, primary = pool, clock }: ReadModelsOp
     query: (tx: Tx, tables: Tables, stamp: Stamp, tablesOf: (name: string) => Tables) => Promise<R>,
   ): Promise<Answer<R>> =>
     pool.session(async (session): Promise<Answer<R>> => {
-      const places = await begin(session, [projection, ...also]);
-      // What the query throws is answered, so that the connection goes back to the pool whole.
+      // What goes wrong is answered, so that the connection goes back to the pool whole.
       try {
+        const places = await begin(session, [projection, ...also]);
         const place = placeOf(places, projection);
         if (atLeast !== undefined && place.position < atLeast) {
           return { kind: 'behind', position: place.position };
