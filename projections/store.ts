@@ -73,6 +73,8 @@ export interface Advance<T> {
   unpark(stream: StreamId): Promise<void>;
   /** Told in `changes` when the revision is current; in log order. Prunes to the stated number of rows. */
   changed(changes: readonly Change[]): Promise<void>;
+  /** Instead of telling: as if all changes through the new checkpoint had been told and pruned. */
+  prunedHere(): Promise<void>;
 }
 
 /** Rows of a revision as they were at `bookmark`, whatever is written meanwhile. */

@@ -67,6 +67,18 @@ export function runnerContract<T>(engine: ProjectionStoreEngine<T>): void {
     ]);
   });
 
+  test('far behind, changes are pruned instead of told, until it is near again', async (t) => {
+    const f = await Fixture.open(t, engine);
+    const longAgoMs = Date.now() - 60_000;
+    for (let i = 0; i < 6; i++) await f.append(A, 'thing.added', { value: i }, longAgoMs);
+    await f.add(B, 6);
+    f.run(f.deps(), 'runner-1', 2);
+    await f.reached();
+    const poll = await f.opened.changes('things').poll(START);
+    assert.equal(poll.prunedThrough, (await f.at(6)).position);
+    assert.deepEqual(poll.changes, [{ stream: B, position: (await f.at(7)).position }]);
+  });
+
   test('many poison events among many others park their streams alone', async (t) => {
     const f = await Fixture.open(t, engine);
     const expected: Record<string, number[]> = {};

@@ -96,7 +96,7 @@ export class Fixture<T> {
     return new Fixture(t, engine, await engine.open(t));
   }
 
-  async append(stream: StreamId, type: string, data: unknown): Promise<void> {
+  async append(stream: StreamId, type: string, data: unknown, timeMs = Date.now()): Promise<void> {
     const metadata: Metadata = {
       tenant: 'tnt_1',
       actor: 'system:test',
@@ -108,7 +108,7 @@ export class Fixture<T> {
     };
     const id = randomUUID() as EventId;
     const nonce = randomBytes(16);
-    const events = await plainCodec.encode([{ id, type, data, timeMs: Date.now(), nonce, metadata }]);
+    const events = await plainCodec.encode([{ id, type, data, timeMs, nonce, metadata }]);
     const version = this.#versions.get(stream) ?? 0;
     const answer = await this.log.append(stream, version, events);
     if (!answer.ok) throw new Error(`${stream} is at ${answer.actual}`);
@@ -152,9 +152,9 @@ export class Fixture<T> {
   }
 
   /** Runs until stopped, at the latest when the test ends. */
-  run(deps: ProjectionDeps<T> = this.deps(), holder = 'runner-1'): Running {
+  run(deps: ProjectionDeps<T> = this.deps(), holder = 'runner-1', batchEvents?: number): Running {
     const stopping = new AbortController();
-    const runner = projectionRunner(deps, { holder });
+    const runner = projectionRunner(deps, { holder, batchEvents });
     const done = runner.run(stopping.signal);
     const stop = async () => {
       stopping.abort();

@@ -239,6 +239,9 @@ export function memoryProjectionDatabase(options: {
             async changed(changes) {
               if (r.state === 'current') draft.change(changes, keptChangesRows);
             },
+            async prunedHere() {
+              draft.data = { ...draft.data, prunedThrough: to.position };
+            },
           };
           if (work) await Promise.race([work(advance), dropped]);
           await Promise.race([turn('store.commit'), dropped]);
