@@ -1,8 +1,15 @@
 /** Every rule of the kernel that the simulation plays. */
 import type { AnyRule } from './rule.ts';
+import { epochsRule } from './rules/epochs.ts';
 import { executeRule } from './rules/execute.ts';
 import { freshnessRule } from './rules/freshness.ts';
 import { parkingRule } from './rules/parking.ts';
 import { projectionRule } from './rules/projection.ts';
 
-export const rules: readonly AnyRule[] = [executeRule, projectionRule, parkingRule, freshnessRule];
+export const rules: readonly AnyRule[] = [
+  executeRule,
+  projectionRule,
+  parkingRule,
+  freshnessRule,
+  epochsRule,
+];

@@ -1,0 +1,264 @@
+/**
+ * The log under running processes is replaced: a failover loses its last events and reuses their positions,
+ * or a restore goes back and mints a new epoch. Nothing of the lost history is served or built upon.
+ */
+import assert from 'node:assert/strict';
+import type { EventLog } from '../../../commands/event-log.ts';
+import { keyStream, tenantStream } from '../../../commands/streams.ts';
+import { FRESH_MS } from '../../../projections/freshness.ts';
+import { rebuildProjection } from '../../../projections/rebuild.ts';
+import type { EventId, Position } from '../../../schemas/envelope.ts';
+import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';
+import {
+  type MemoryProjectionDatabase,
+  memoryProjectionDatabase,
+} from '../../engines/memory-projection-store.ts';
+import { plainCodec } from '../plain-codec.ts';
+import { eventually, keepRunning } from '../projection-world.ts';
+import { replacing } from '../replacing.ts';
+import { defineRule } from '../rule.ts';
+import type { Scheduler } from '../scheduler.ts';
+import {
+  append,
+  changesOf,
+  issue,
+  KEYS,
+  keysProjection,
+  loadRowsOf,
+  type SimKey,
+  TENANT,
+  verifierOf,
+} from '../verify-world.ts';
+
+interface Guards {
+  /** The log as the runner, and as the API, sees it. */
+  runnerLog(log: EventLog, database: MemoryProjectionDatabase): EventLog;
+  apiLog(log: EventLog, database: MemoryProjectionDatabase): EventLog;
+}
+
+async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
+  const log = memoryEventLog({ clock: scheduler.clock });
+  const database = memoryProjectionDatabase({ clock: scheduler.clock });
+  const start = () =>
+    keepRunning(scheduler, 1 + scheduler.below(2), {
+      database,
+      log: replacingLog(log, guards.runnerLog(log, database)),
+      projection: keysProjection,
+      guard: (store) => store,
+      mishaps: scheduler.below(2),
+    });
+  let runners = start();
+  let mixed: unknown = null;
+  database.onCommit(() => {
+    try {
+      assertOneHistory(log, database);
+    } catch (error) {
+      mixed ??= error;
+    }
+  });
+  const process = scheduler.process('api');
+  const verifier = verifierOf(process, {
+    log: guards.apiLog(log as EventLog, database),
+    changes: changesOf(database, { pageRows: 100, hints: scheduler.chance(0.5) }),
+    loadRows: loadRowsOf(database),
+  });
+  verifier.start();
+
+  await append(log, scheduler, tenantStream(TENANT), 'tenant.created', {
+    tenantId: TENANT,
+    slug: 'default',
+    name: null,
+  });
+  const keys: SimKey[] = [];
+  for (let i = 0; i < 3; i++) {
+    keys.push(await issue(log, scheduler, i));
+    if (scheduler.chance(0.5)) await scheduler.clock.sleep(scheduler.below(800));
+  }
+  for (const key of keys) if (scheduler.chance(0.5)) await ask(verifier, key);
+
+  // The failover, and new events in the places of the lost ones.
+  await scheduler.turn('failover');
+  const projectorDies = scheduler.chance(0.4);
+  if (projectorDies) await runners.stop();
+  const before = log.events.length;
+  log.truncateTail(1 + scheduler.below(3));
+  const restored = scheduler.chance(0.3);
+  if (restored) log.newEpoch();
+  scheduler.note(`${before - log.events.length} events lost${restored ? ', new epoch' : ''}`);
+  const changedAtMs = scheduler.now();
+  for (let i = 0; i < scheduler.below(5); i++) {
+    if (scheduler.chance(0.4)) await scheduler.clock.sleep(scheduler.below(900));
+    const { keyId } = keys[0]!;
+    if (exists(log, keyId))
+      await append(log, scheduler, keyStream(keyId), 'key.scopes-changed', { scopes: [] });
+    else await append(log, scheduler, tenantStream(TENANT), 'tenant.resumed', { reason: null });
+  }
+  // Reading goes on all the while; 5 s later every answer is of the history that is.
+  for (let i = 0; i < 4; i++) {
+    const askedMs = scheduler.now();
+    const key = scheduler.pick(keys);
+    const code = await ask(verifier, key);
+    const wrong = code === 'VALID' && !exists(log, key.keyId);
+    assert.ok(
+      !wrong || askedMs <= changedAtMs + FRESH_MS,
+      `a key that the log does not know is VALID ${askedMs - changedAtMs} ms after the failover`,
+    );
+    await scheduler.clock.sleep(1500 + scheduler.below(1500));
+  }
+  if (mixed) throw mixed;
+  if (projectorDies) runners = start();
+
+  // What halted says so; a new epoch and a rebuild bring it back.
+  const atHead = () =>
+    database.current(KEYS)?.stamp.position === log.events.at(-1)!.position &&
+    database.current(KEYS)?.halted === null;
+  await eventually(
+    scheduler,
+    () => mixed !== null || atHead() || database.current(KEYS)?.halted != null,
+    'a projection over a lost history neither goes on nor halts',
+  );
+  if (mixed) throw mixed;
+  if (database.current(KEYS)?.halted != null) {
+    log.newEpoch();
+    await rebuild(scheduler, log, database);
+  }
+  await eventually(
+    scheduler,
+    () => mixed !== null || atHead(),
+    'a rebuild does not bring the projection back',
+  );
+  if (mixed) throw mixed;
+  await recovers(scheduler, verifier, log, database, keys);
+  await verifier.close();
+  await runners.stop();
+}
+
+/** The API is right again by itself, however it met the failover. */
+async function recovers(
+  scheduler: Scheduler,
+  verifier: ReturnType<typeof verifierOf>,
+  log: MemoryEventLog,
+  database: MemoryProjectionDatabase,
+  keys: readonly SimKey[],
+): Promise<void> {
+  let codes: string[] = [];
+  for (let tries = 0; tries < 20; tries++) {
+    codes = await Promise.all(keys.map((key) => ask(verifier, key)));
+    const right = keys.every((key, i) => codes[i] === (exists(log, key.keyId) ? 'VALID' : 'NOT_FOUND'));
+    if (right) return;
+    await scheduler.clock.sleep(1000);
+    // A process that saw a history vanish within one epoch trusts none of it: only a new epoch helps.
+    if (tries === 8) {
+      log.newEpoch();
+      await rebuild(scheduler, log, database);
+    }
+  }
+  assert.fail(`the API does not find back to the truth: ${codes.join(', ')}`);
+}
+
+async function rebuild(
+  scheduler: Scheduler,
+  log: MemoryEventLog,
+  database: MemoryProjectionDatabase,
+): Promise<void> {
+  const operator = scheduler.process('operator');
+  await rebuildProjection(
+    {
+      projection: keysProjection,
+      store: database.connect((label) => operator.turn(label)),
+      log: operator.wrap(log as EventLog, 'log'),
+      decoder: plainCodec,
+      clock: operator.clock,
+    },
+    { holder: 'operator', signal: new AbortController().signal },
+  );
+}
+
+function exists(log: MemoryEventLog, keyId: string): boolean {
+  return log.events.some((event) => event.stream === keyStream(keyId) && event.type === 'key.issued');
+}
+
+/** Rows are a fold of what the log holds now through the checkpoint, unless the checkpoint is of a lost history. */
+function assertOneHistory(log: MemoryEventLog, database: MemoryProjectionDatabase): void {
+  const current = database.current(KEYS);
+  if (!current) return;
+  const { position, eventId } = current.stamp;
+  const at = log.events.findIndex((event) => event.position === position);
+  if (eventId !== null && log.events[at]?.id !== eventId) return;
+  const versions = new Map<string, number>();
+  for (const event of log.events.slice(0, at + 1)) versions.set(event.stream, event.version);
+  const rows = current.data.tables.get('states') ?? new Map();
+  for (const [stream, row] of rows) {
+    assert.equal(
+      (row as { version: number }).version,
+      versions.get(stream),
+      `${stream} holds events of a lost history`,
+    );
+  }
+}
+
+async function ask(verifier: ReturnType<typeof verifierOf>, key: SimKey): Promise<string> {
+  try {
+    return (await verifier.verify({ tenant: TENANT, route: 'verify', traceId: null }, { key: key.text }))
+      .code;
+  } catch (error) {
+    const code = (error as { rejection?: { code: string } }).rejection?.code;
+    assert.ok(
+      code === 'verify_stale' || code === 'log_epoch_changed',
+      `a verify that cannot judge says so, not ${error}`,
+    );
+    return code;
+  }
+}
+
+function replacingLog(log: MemoryEventLog, guarded: EventLog): MemoryEventLog {
+  return replacing(log, { eventIdAt: (p: Position) => guarded.eventIdAt(p), head: () => guarded.head() });
+}
+
+export const epochsRule = defineRule<Guards>({
+  name: 'epochs',
+  says: 'a log that loses its tail or is restored halts what was built on the loss, and nothing lost is served after 5 s',
+  guards: { runnerLog: (log) => log, apiLog: (log) => log },
+  play,
+  twins: [
+    {
+      name: 'a runner compares positions, not events',
+      breaks: 'positions that the log reuses are taken for what was applied before',
+      guards: {
+        runnerLog: (log, database) =>
+          replacing(log, { eventIdAt: async () => database.current(KEYS)?.stamp.eventId ?? null }),
+      },
+    },
+    {
+      name: 'a runner remembers what it compared',
+      breaks: 'a failover between two batches goes unnoticed',
+      guards: { runnerLog: remembering },
+    },
+    {
+      name: 'the API compares positions, not events',
+      breaks: 'a key that the log has lost stays VALID',
+      guards: {
+        apiLog: (log, database) => {
+          const seen = new Map<Position, EventId | null>();
+          database.onCommit(() => {
+            const stamp = database.current(KEYS)?.stamp;
+            if (stamp) seen.set(stamp.position, stamp.eventId);
+          });
+          return replacing(log, {
+            eventIdAt: async (position: Position) => seen.get(position) ?? log.eventIdAt(position),
+          });
+        },
+      },
+    },
+  ],
+});
+
+function remembering(log: EventLog): EventLog {
+  const known = new Map<Position, EventId | null>();
+  return replacing(log, {
+    async eventIdAt(position: Position) {
+      if (!known.has(position)) known.set(position, await log.eventIdAt(position));
+      return known.get(position)!;
+    },
+  });
+}
