@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type KeyState, noKey } from '../../commands/keys/key-state.ts';
 import { fakeClock, settled } from '../../test/support/fake-clock.ts';
-import { CreditBlocks, type CreditLeases, type Leased } from './credit-blocks.ts';
+import { CreditBlocks } from './credit-blocks.ts';
+import type { CreditLeases, Leased } from './credit-leases.ts';
 
 /** The key's stream as the decider sees it: the balance, and which leases it granted. */
 function decider(balance: number) {

@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../commands/clock.ts';
 import type { KeyState } from '../../commands/keys/key-state.ts';
 import { PlinthError } from '../../schemas/errors.ts';
+import type { CreditLeases, Leased } from './credit-leases.ts';
 
 /** Keys whose block is held, or known to be empty; the least used block is given back to make room. */
 export const MAX_BLOCKS = 50_000;
@@ -18,28 +19,6 @@ const ASK_EVERY_MS = 250;
 /** Units that one lease asks for at most, for all calls that wait for it. */
 const MAX_UNITS_ASKED = 1_000_000;
 const MAX_RETURNS_IN_FLIGHT = 16;
-
-export type Leased =
-  | {
-      readonly kind: 'leased';
-      readonly leaseId: string;
-      readonly amount: number;
-      /** The key as the lease left it. */
-      readonly key: KeyState;
-    }
-  | {
-      readonly kind: 'exhausted';
-      readonly key: KeyState;
-      /** When a refill falls due, or null: never by itself. */
-      readonly refillAtMs: number | null;
-    };
-
-/** The commands that lease and give back. A throw leaves the outcome unknown: that block is lost. */
-export interface CreditLeases {
-  /** `units`: what waits to be spent; the decider may grant less, and at least one. */
-  lease(tenant: string, keyId: string, units: number): Promise<Leased>;
-  giveBack(tenant: string, keyId: string, leaseId: string, amount: number): Promise<void>;
-}
 
 interface Lease {
   readonly id: string;

@@ -362,6 +362,20 @@ describe('the caches of verify', () => {
     assert.equal((await w.verify(text)).code, 'VALID', 'in the new history it was never revoked');
   });
 
+  it('forget leased credits with the history that they were leased in', async (t) => {
+    const w = await started(t);
+    const { text } = await w.issue({ credits: { remaining: 500, refill: null } });
+    await w.clock.advance(500);
+    await w.verify(text);
+    await w.verify(text);
+    assert.equal(w.state.leases, 1);
+    w.log.truncateTail(1);
+    w.log.newEpoch();
+    await w.clock.advance(1_000);
+    assert.equal((await w.verify(text)).code, 'VALID');
+    assert.equal(w.state.leases, 2);
+  });
+
   it('stay within their bounds', async (t) => {
     const w = await started(t, { maxEntries: 10 });
     for (let i = 0; i < 30; i++) await w.verify((await w.issue()).text);
