@@ -1,11 +1,13 @@
 import { eventLogContract } from '../../test/contracts/event-log.ts';
-import { openTestLog } from '../../test/support/postgres-log.ts';
+import { openPostgresLogAt, openTestLog } from '../../test/support/postgres-log.ts';
 
 eventLogContract('the log in Postgres', {
   async open(t) {
-    const { log, pool } = await openTestLog(t);
+    const { log, pool, url } = await openTestLog(t);
+    const elsewhere = await openPostgresLogAt(t, url);
     return {
       log,
+      elsewhere: elsewhere.log,
       async openOlderTransaction() {
         let end = () => {};
         const ended = new Promise<void>((resolve) => {

@@ -11,6 +11,8 @@ import { followContract } from './event-log-follow.ts';
 
 export interface OpenedLog {
   readonly log: EventLog;
+  /** The same log as another process has it open, where there can be one. */
+  readonly elsewhere?: EventLog;
   /** Opens a transaction that has an older id than whatever is appended later; answers how to end it. */
   openOlderTransaction?(): Promise<() => Promise<void>>;
 }

@@ -4,10 +4,18 @@ import { createPool, type Pool } from '../../infra/postgres/pool.ts';
 import { systemClock } from '../../infra/system-clock.ts';
 import { type Cleanup, testDatabase } from './postgres.ts';
 
-export async function openTestLog(
-  t: Cleanup,
-): Promise<{ readonly log: PostgresEventLog; readonly pool: Pool; readonly url: string }> {
-  const url = await testDatabase(t);
+export interface TestLog {
+  readonly log: PostgresEventLog;
+  readonly pool: Pool;
+  readonly url: string;
+}
+
+export async function openTestLog(t: Cleanup): Promise<TestLog> {
+  return openPostgresLogAt(t, await testDatabase(t));
+}
+
+/** As another process would open the same log. */
+export async function openPostgresLogAt(t: Cleanup, url: string): Promise<TestLog> {
   const pool = createPool({ connectionString: url, applicationName: 'plinth test' });
   const log = await openPostgresEventLog({ pool, clock: systemClock });
   t.after(async () => {
