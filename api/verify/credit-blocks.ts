@@ -9,6 +9,8 @@ import type { KeyState } from '../../commands/keys/key-state.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import type { CreditLeases, Leased } from './credit-leases.ts';
 
+export type { CreditLeases, Leased };
+
 /** Keys whose block is held, or known to be empty; the least used block is given back to make room. */
 export const MAX_BLOCKS = 50_000;
 
