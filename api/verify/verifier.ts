@@ -12,7 +12,7 @@ import type { VerifyFault, VerifyView } from '../../schemas/views/verify.ts';
 import { type Authenticated, authenticate, type Peer } from './authenticate.ts';
 import { CreditBlocks } from './credit-blocks.ts';
 import type { CreditLeases } from './credit-leases.ts';
-import { KeyCache, type LoadRows } from './key-cache.ts';
+import { KeyCache, type LoadRows, MAX_NEGATIVE_ENTRIES } from './key-cache.ts';
 import { type FactsSource, KeyFacts } from './key-facts.ts';
 import type { Limiter } from './limiter.ts';
 import { RequestMemo } from './request-memo.ts';
@@ -36,6 +36,7 @@ export interface VerifierDeps {
   readonly onFreshness?: (event: FreshnessEvent, detail: string) => void;
   readonly onFacts?: (source: FactsSource) => void;
   /** Of every cache here, in place of its own bound. */
+  /** Bound of each cache that has a larger one: for tests, and for small machines. */
   readonly maxEntries?: number;
 }
 
