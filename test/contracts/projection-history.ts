@@ -132,7 +132,7 @@ export function historyContract<T>(engine: ProjectionStoreEngine<T>): void {
     const writer = (async () => {
       for (let i = 100; writing; i++) {
         await f.add(B, i);
-        await delay(1);
+        await delay(15);
       }
     })();
     const revision = await rebuildProjection(f.deps(), options());
