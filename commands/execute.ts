@@ -1,19 +1,21 @@
 /** The one way to change anything: fold, decide, append, and answer from the events. */
-import type {
-  CommandId,
-  Decoded,
-  EventId,
-  Metadata,
-  NewEvent,
-  Position,
-  StreamId,
-  TenantId,
+import {
+  type CommandId,
+  type Decoded,
+  type EventId,
+  MAX_APPEND_BYTES,
+  MAX_EVENT_BYTES,
+  type Metadata,
+  type NewEvent,
+  type Position,
+  type StreamId,
+  type TenantId,
 } from '../schemas/envelope.ts';
 import type { Rejection } from '../schemas/errors.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Codec } from './codec.ts';
 import type { Decider, Fact } from './decider.ts';
-import type { EventLog } from './event-log.ts';
+import { type Appended, type Conflict, type EventLog, InvalidAppend } from './event-log.ts';
 import { eventIdOf } from './ids.ts';
 
 export interface CommandContext {
@@ -37,6 +39,8 @@ export type Outcome<S> =
       readonly version: number;
       /** Position of the command's last event; null when it changed nothing. */
       readonly position: Position | null;
+      /** What the command did, now or when it was handled first: answers are functions of these. */
+      readonly events: readonly Fact<{ readonly type: string; readonly data: unknown }>[];
     }
   | { readonly kind: 'rejected'; readonly rejection: Rejection };
 
@@ -52,16 +56,23 @@ export interface Execution<S, C, E> {
   readonly stream: StreamId;
   readonly context: CommandContext;
   /**
-   * Builds the command from what other streams say and the time of the attempt. Runs again for each
-   * attempt, so that a decision never relies on an older state than the one it is appended to.
+   * Builds the command from what other streams say, the stream's own state (which names them) and the time
+   * of the attempt, which is never before the stream's last event. Runs again for each attempt, so that a
+   * decision never relies on an older state than the one it is appended to.
    */
-  command(facts: { nowMs: number }): C | Promise<C>;
+  command(facts: AttemptFacts<S>): C | Promise<C>;
   /**
    * A creation: the stream is taken to be empty on the first attempt, and read only when it was not.
    */
   readonly creates?: boolean;
   /** Version that the client saw (If-Match); another one answers `precondition_failed`. */
   readonly ifVersion?: number;
+}
+
+export interface AttemptFacts<S> {
+  readonly nowMs: number;
+  readonly state: S;
+  readonly events: readonly Decoded[];
 }
 
 /** Attempts of one command before it answers `contended`. */
@@ -89,13 +100,25 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
 ): Promise<Outcome<S>> {
   let assumeEmpty = run.creates === true && run.ifVersion === undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const folded: Folded<S> = assumeEmpty
+    const assumed = assumeEmpty;
+    const folded: Folded<S> = assumed
       ? { state: run.decider.initial, version: 0, events: [] }
       : await fold(deps, run.decider, run.stream);
     assumeEmpty = false;
 
     const handled = originalOutcome(run, folded);
     if (handled) return handled;
+    const timeMs = Math.max(deps.clock.now(), folded.events.at(-1)?.timeMs ?? 0);
+    const facts = { nowMs: timeMs, state: folded.state, events: folded.events };
+    const decision = run.decider.decide(await run.command(facts), folded.state);
+    if ('reject' in decision || decision.accept.length === 0) {
+      // Nothing tells that the stream is empty but an append: a retry of a creation that was accepted and
+      // would be refused today must be answered from its events.
+      if (assumed) continue;
+    }
+    if ('reject' in decision) return { kind: 'rejected', rejection: decision.reject };
+    // After the decision, as RFC 9110 §13.2.1 wants it: 404 goes before 412, so that a version tells nobody
+    // that another tenant's thing exists.
     if (run.ifVersion !== undefined && run.ifVersion !== folded.version) {
       return {
         kind: 'rejected',
@@ -105,10 +128,6 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
         },
       };
     }
-
-    const nowMs = deps.clock.now();
-    const decision = run.decider.decide(await run.command({ nowMs }), folded.state);
-    if ('reject' in decision) return { kind: 'rejected', rejection: decision.reject };
     if (decision.accept.length === 0) {
       return {
         kind: 'accepted',
@@ -116,10 +135,10 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
         state: folded.state,
         version: folded.version,
         position: null,
+        events: [],
       };
     }
 
-    const timeMs = Math.max(nowMs, folded.events.at(-1)?.timeMs ?? 0);
     const metadata: Metadata = metadataOf(run.context);
     const toEncode = decision.accept.map((event, index) => {
       const nonce = deps.random.bytes(16);
@@ -134,13 +153,18 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
     });
     const encoded = await deps.codec.encode(toEncode);
     const answer = await appendSurely(deps, run.stream, folded.version, encoded);
-    if (!answer.ok) continue;
-
-    let state = folded.state;
-    for (const [index, event] of decision.accept.entries()) {
-      state = run.decider.evolve(state, { ...event, version: folded.version + index + 1, timeMs, metadata });
+    if (answer === 'too large') return { kind: 'rejected', rejection: tooLarge };
+    if (!answer.ok) {
+      await backOff(deps, attempt);
+      continue;
     }
-    return { kind: 'accepted', replayed: false, state, version: answer.version, position: answer.position };
+
+    const events = decision.accept.map((event, index) => {
+      return { ...event, version: folded.version + index + 1, timeMs, metadata };
+    });
+    const state = events.reduce((s, event) => run.decider.evolve(s, event), folded.state);
+    const { version, position } = answer;
+    return { kind: 'accepted', replayed: false, state, version, position, events };
   }
   return {
     kind: 'rejected',
@@ -151,6 +175,17 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
   };
 }
 
+/** Writers that keep meeting must not keep step: a random wait below 2, 4, … 64 ms, none after the first. */
+async function backOff(deps: Pick<ExecuteDeps, 'clock' | 'random'>, attempt: number): Promise<void> {
+  if (attempt === 0) return;
+  await deps.clock.sleep((deps.random.bytes(1)[0]! / 256) * 2 ** Math.min(attempt, 6));
+}
+
+const tooLarge: Rejection = {
+  code: 'event_too_large',
+  detail: `One event may have ${MAX_EVENT_BYTES} bytes and one command ${MAX_APPEND_BYTES}, all its events together.`,
+};
+
 /** Resends of an append whose outcome is unknown; the log answers the original when it had arrived. */
 const MAX_RESENDS = 2;
 
@@ -159,12 +194,13 @@ async function appendSurely(
   stream: StreamId,
   expected: number,
   events: readonly NewEvent[],
-) {
+): Promise<Appended | Conflict | 'too large'> {
   for (let resend = 0; ; resend++) {
     try {
       return await deps.log.append(stream, expected, events);
     } catch (error) {
-      if (resend >= MAX_RESENDS || (error as Error).name === 'InvalidAppend') throw error;
+      if (error instanceof InvalidAppend && error.reason.endsWith('_too_large')) return 'too large';
+      if (resend >= MAX_RESENDS || error instanceof InvalidAppend) throw error;
       await deps.clock.sleep(20 * 2 ** resend);
     }
   }
@@ -175,8 +211,8 @@ function originalOutcome<S, C, E extends { readonly type: string }>(
   run: Execution<S, C, E>,
   folded: Folded<S>,
 ): Outcome<S> | null {
-  let last: Decoded | undefined;
-  for (const event of folded.events) if (event.metadata.commandId === run.context.commandId) last = event;
+  const events = folded.events.filter((event) => event.metadata.commandId === run.context.commandId);
+  const last = events.at(-1);
   if (!last) return null;
   if (last.metadata.requestDigest !== run.context.requestDigest) {
     return {
@@ -192,7 +228,8 @@ function originalOutcome<S, C, E extends { readonly type: string }>(
     if (event.version > last.version) break;
     state = run.decider.evolve(state, event as unknown as Fact<E>);
   }
-  return { kind: 'accepted', replayed: true, state, version: last.version, position: last.position };
+  const { version, position } = last;
+  return { kind: 'accepted', replayed: true, state, version, position, events };
 }
 
 function metadataOf(context: CommandContext): Metadata {

@@ -92,12 +92,12 @@ export const keyEvents = {
     z.strictObject({ remaining: z.int().min(1), /** When it was due. */ dueAt: instantSchema }),
   ),
   'key.expired': defineEvent(1, z.strictObject({ expiresAt: instantSchema })),
-  /** The digests of all current secrets, oldest first, under one pepper more. */
+  /** The digests of all current secrets, oldest first; one under the newest pepper already is as it was. */
   'key.repeppered': defineEvent(
     1,
     z.strictObject({
       secrets: z
-        .array(z.strictObject({ digest: z.string(), pepperVersions: z.array(z.int().min(1)).min(2).max(16) }))
+        .array(z.strictObject({ digest: z.string(), pepperVersions: z.array(z.int().min(1)).min(1).max(16) }))
         .min(1),
     }),
   ),
