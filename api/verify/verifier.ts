@@ -12,7 +12,7 @@ import type { VerifyFault, VerifyView } from '../../schemas/views/verify.ts';
 import { type Authenticated, authenticate, type Peer } from './authenticate.ts';
 import { CreditBlocks } from './credit-blocks.ts';
 import type { CreditLeases } from './credit-leases.ts';
-import { KeyCache, type LoadRows, MAX_NEGATIVE_ENTRIES } from './key-cache.ts';
+import { KeyCache, type LoadRows } from './key-cache.ts';
 import { type FactsSource, KeyFacts } from './key-facts.ts';
 import type { Limiter } from './limiter.ts';
 import { RequestMemo } from './request-memo.ts';
