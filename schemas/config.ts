@@ -1,0 +1,232 @@
+/**
+ * Every setting, from the environment. `docs/operator.md` carries the table made from here; what is read
+ * and how faults are told is `schemas/read-settings.ts`.
+ */
+import { z } from 'zod';
+import { Secret } from './secret.ts';
+
+export interface SettingSpec<T = unknown> {
+  readonly env: string;
+  readonly schema: z.ZodType<T, string>;
+  /** What an unset one counts as; null: nothing. */
+  readonly fallback: string | null;
+  /** What the value must be, as a person would say it. */
+  readonly rule: string;
+  readonly doc: string;
+  /** Its value, or part of it, is never shown. */
+  readonly secret?: true;
+  /** Read by the command line and the client, not by the platform. */
+  readonly client?: true;
+}
+
+function setting<T, const F extends string | null>(
+  env: string,
+  schema: z.ZodType<T, string>,
+  fallback: F,
+  rule: string,
+  doc: string,
+  more: Pick<SettingSpec, 'secret' | 'client'> = {},
+): SettingSpec<T> & { readonly fallback: F } {
+  return { env, schema, fallback, rule, doc, ...more };
+}
+
+function whole(min: number, max: number): z.ZodType<number, string> {
+  return z
+    .string()
+    .regex(/^\d{1,12}$/)
+    .transform(Number)
+    .pipe(z.int().min(min).max(max));
+}
+
+const postgresUrl = z
+  .string()
+  .refine((text) => /^postgres(ql)?:\/\/[^/\s]+\/[^/\s]+$/.test(text) && URL.canParse(text))
+  .transform((text) => new Secret(text));
+
+const httpUrl = z
+  .string()
+  .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text))
+  .transform((text) => text.replace(/\/+$/, ''));
+
+const POSTGRES_RULE = 'a connection string such as postgres://user:password@host:5432/database';
+
+/** 32 bytes or more, as base64, base64url or hexadecimal. */
+const keyBytes = z
+  .string()
+  .refine((text) => /^(?:[0-9a-f]{2})+$/i.test(text) || /^[A-Za-z0-9+/_-]+={0,2}$/.test(text))
+  .transform((text) => bytesOf(text));
+
+function bytesOf(text: string): Uint8Array {
+  if (/^(?:[0-9a-f]{2}){32,}$/i.test(text)) {
+    return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
+      Number.parseInt(text.slice(2 * i, 2 * i + 2), 16),
+    );
+  }
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
+}
+
+const masterKey = keyBytes
+  .refine((bytes) => bytes.length === 32)
+  .transform((bytes) => new Secret<Uint8Array>(bytes));
+
+export interface Pepper {
+  readonly version: number;
+  readonly value: Secret<Uint8Array>;
+}
+
+const pepper = z
+  .string()
+  .regex(/^[1-9]\d{0,3}:.+$/)
+  .transform((text) => {
+    const colon = text.indexOf(':');
+    return { version: text.slice(0, colon), value: text.slice(colon + 1) };
+  })
+  .pipe(z.object({ version: z.string().transform(Number), value: keyBytes }))
+  .refine(({ value }) => value.length >= 32)
+  .transform(({ version, value }): Pepper => ({ version, value: new Secret<Uint8Array>(value) }));
+
+const peppers = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .pipe(z.array(pepper).min(1).max(50))
+  .refine((list) => new Set(list.map((p) => p.version)).size === list.length)
+  .transform((list) => [...list].sort((a, b) => a.version - b.version));
+
+const proxies = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .pipe(z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])).max(50));
+
+const host = z.string().regex(/^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|[0-9A-Fa-f:.]{2,45})$/);
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+export const settingSpecs = {
+  host: setting(
+    'PLINTH_HOST',
+    host,
+    '127.0.0.1',
+    'an address or host name of this machine',
+    'Where the API listens. Loopback unless you open it; TLS belongs to a proxy in front.',
+  ),
+  port: setting(
+    'PLINTH_PORT',
+    whole(0, 65_535),
+    '7400',
+    'a whole number from 0 (any free port) to 65535',
+    'Port of the API.',
+  ),
+  dataDir: setting(
+    'PLINTH_DATA_DIR',
+    z.string().min(1).max(1_000),
+    '.plinth',
+    'the path of a folder',
+    'The embedded PostgreSQL, the keyring and the admin key live here. Relative to the current folder.',
+  ),
+  databaseUrl: setting(
+    'DATABASE_URL',
+    postgresUrl,
+    null,
+    POSTGRES_RULE,
+    'A PostgreSQL (16 or later) of your own for the log and the read models. Unset: the embedded one.',
+    { secret: true },
+  ),
+  replicaUrl: setting(
+    'DATABASE_REPLICA_URL',
+    postgresUrl,
+    null,
+    POSTGRES_RULE,
+    'A read replica for lists and look-ups. Verify never reads it. Unset: the primary.',
+    { secret: true },
+  ),
+  dataKeysUrl: setting(
+    'DATA_KEYS_URL',
+    postgresUrl,
+    null,
+    POSTGRES_RULE,
+    'Where the wrapped data keys are kept. Unset: the same database, in a schema of its own.',
+    { secret: true },
+  ),
+  masterKey: setting(
+    'PLINTH_MASTER_KEY',
+    masterKey,
+    null,
+    '32 random bytes as base64 or hexadecimal, e.g. from: openssl rand -base64 32',
+    'Wraps the data keys. Unset: made once and kept in the data folder.',
+    { secret: true },
+  ),
+  peppers: setting(
+    'PLINTH_PEPPERS',
+    peppers,
+    null,
+    'versions with 32 or more random bytes each as base64 or hexadecimal, e.g. 1:<base64>,2:<base64>',
+    'Under which key digests are made; the highest version is used for new keys, old ones must stay. Unset: made once and kept in the data folder.',
+    { secret: true },
+  ),
+  logLevel: setting(
+    'PLINTH_LOG_LEVEL',
+    z.enum(LOG_LEVELS),
+    'info',
+    `one of ${LOG_LEVELS.join(', ')}`,
+    'How much is logged, as JSON lines on standard output. At `info`: one line a request.',
+  ),
+  trustedProxies: setting(
+    'PLINTH_TRUSTED_PROXIES',
+    proxies,
+    null,
+    'addresses or ranges, separated by commas, e.g. 127.0.0.1,10.0.0.0/8',
+    'Proxies whose X-Forwarded-For is believed. Unset: none, and the peer of the socket counts.',
+  ),
+  databaseConnections: setting(
+    'PLINTH_DATABASE_CONNECTIONS',
+    whole(4, 500),
+    '20',
+    'a whole number from 4 to 500',
+    'Connections to the database that one process opens at most, besides a few that listen.',
+  ),
+  cacheEntries: setting(
+    'PLINTH_CACHE_ENTRIES',
+    whole(100, 10_000_000),
+    '50000',
+    'a whole number from 100 to 10000000',
+    'Keys that verify holds in memory, about 2 KB each.',
+  ),
+  drainSeconds: setting(
+    'PLINTH_DRAIN_SECONDS',
+    whole(0, 300),
+    '0',
+    'a whole number of seconds from 0 to 300',
+    'How long /readyz answers 503 before the process stops taking requests: give a load balancer time to notice.',
+  ),
+  url: setting(
+    'PLINTH_URL',
+    httpUrl,
+    null,
+    'an address such as https://plinth.example.com',
+    'Where `plinth keys …` and `plinth tenants …` find the API. Unset: this machine, at PLINTH_PORT.',
+    { client: true },
+  ),
+  key: setting(
+    'PLINTH_KEY',
+    z
+      .string()
+      .regex(/^plinth_(?:live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/)
+      .transform((text) => new Secret(text)),
+    null,
+    'a management key: plinth_live_…',
+    'The management key that `plinth keys …` and `plinth tenants …` use. Unset: the admin key in the data folder.',
+    { secret: true, client: true },
+  ),
+};
+
+export type SettingName = keyof typeof settingSpecs;
+
+type ValueOf<S> = S extends SettingSpec<infer T> ? T : never;
+
+/** Null where nothing is set and nothing stands in for it. */
+export type Settings = {
+  readonly [Name in SettingName]:
+    | ValueOf<(typeof settingSpecs)[Name]>
+    | ((typeof settingSpecs)[Name]['fallback'] extends null ? null : never);
+};

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { inspect } from 'node:util';
+import { settingSpecs } from './config.ts';
+import { editDistance, faultMessage, readSettings, settingsTable, shownSettings } from './read-settings.ts';
+
+const BYTES = Buffer.alloc(32, 7);
+
+test('an empty environment gives every default', () => {
+  const read = readSettings({});
+  assert.ok(read.ok);
+  assert.equal(read.settings.host, '127.0.0.1');
+  assert.equal(read.settings.port, 7400);
+  assert.equal(read.settings.databaseUrl, null);
+  assert.equal(read.settings.logLevel, 'info');
+});
+
+test('every default obeys its own rule, and an empty variable counts as unset', () => {
+  const empty = Object.fromEntries(Object.values(settingSpecs).map((spec) => [spec.env, '']));
+  assert.deepEqual(readSettings(empty), readSettings({}));
+  assert.ok(readSettings(empty).ok);
+});
+
+test('all faults are told at once, each with name, value, rule and fix, and none with a secret', () => {
+  const read = readSettings({
+    PLINTH_PORT: 'http',
+    PLINTH_LOG_LEVEL: 'loud',
+    DATABASE_URL: 'mysql://root:hunter2@db/plinth',
+    PLINTH_MASTER_KEY: 'c2hvcnQ=',
+    PLINTH_PEPPERS: '1:hunter3',
+    PLINTH_PROT: '80',
+  });
+  assert.ok(!read.ok);
+  assert.deepEqual(read.faults.map((fault) => fault.env).sort(), [
+    'DATABASE_URL',
+    'PLINTH_LOG_LEVEL',
+    'PLINTH_MASTER_KEY',
+    'PLINTH_PEPPERS',
+    'PLINTH_PORT',
+    'PLINTH_PROT',
+  ]);
+  const message = faultMessage(read.faults);
+  assert.match(message, /^6 settings are not right:/);
+  assert.match(message, /PLINTH_PORT is "http"; it must be a whole number from 0/);
+  assert.match(message, /did you mean PLINTH_PORT\?/);
+  assert.doesNotMatch(message, /hunter|c2hvcnQ/);
+});
+
+test('a replica without a primary is a fault', () => {
+  const read = readSettings({ DATABASE_REPLICA_URL: 'postgres://a:b@c/d' });
+  assert.ok(!read.ok);
+  assert.match(faultMessage(read.faults), /One setting is not right:\n {2}DATABASE_REPLICA_URL/);
+});
+
+test('keys are taken as base64, base64url and hexadecimal, and peppers are sorted', () => {
+  const read = readSettings({
+    PLINTH_MASTER_KEY: BYTES.toString('hex'),
+    PLINTH_PEPPERS: `10:${BYTES.toString('base64url')}, 2:${BYTES.toString('base64')}`,
+  });
+  assert.ok(read.ok);
+  assert.deepEqual(Buffer.from(read.settings.masterKey!.reveal()), BYTES);
+  assert.deepEqual(
+    read.settings.peppers!.map((pepper) => pepper.version),
+    [2, 10],
+  );
+  assert.deepEqual(Buffer.from(read.settings.peppers![1]!.value.reveal()), BYTES);
+});
+
+test('a master key of any other length, and a pepper version twice, are refused', () => {
+  const base64 = BYTES.toString('base64');
+  assert.ok(!readSettings({ PLINTH_MASTER_KEY: Buffer.alloc(31).toString('base64') }).ok);
+  assert.ok(!readSettings({ PLINTH_MASTER_KEY: Buffer.alloc(33).toString('hex') }).ok);
+  assert.ok(!readSettings({ PLINTH_PEPPERS: `1:${base64},1:${base64}` }).ok);
+  assert.ok(!readSettings({ PLINTH_PEPPERS: `0:${base64}` }).ok);
+});
+
+test('settings can be printed without their secrets', () => {
+  const env = { DATABASE_URL: 'postgres://u:hunter2@h/d', PLINTH_MASTER_KEY: BYTES.toString('base64') };
+  const read = readSettings(env);
+  assert.doesNotMatch(inspect(read, { depth: 9 }) + JSON.stringify(read), /hunter2|BwcHB/);
+  assert.doesNotMatch(JSON.stringify(shownSettings(env)), /hunter2|BwcHB/);
+});
+
+test('the distance of a name counts insertions, deletions and substitutions', () => {
+  assert.equal(editDistance('PLINTH_PORT', 'PLINTH_PORT'), 0);
+  assert.equal(editDistance('PLINTH_PRT', 'PLINTH_PORT'), 1);
+  assert.equal(editDistance('kitten', 'sitting'), 3);
+});
+
+test("the operator's page carries the table of these settings", () => {
+  const page = readFileSync(new URL('../docs/operator.md', import.meta.url), 'utf8');
+  assert.ok(page.includes(settingsTable()), `put this into docs/operator.md:\n${settingsTable()}`);
+});
