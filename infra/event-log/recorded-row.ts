@@ -28,9 +28,13 @@ export function recordedOf(row: readonly unknown[], at = 0): Recorded {
   };
 }
 
+/** Positions come from clients too: one past every bigint is past every event. */
+const LAST_SEQUENCE = 2n ** 63n - 1n;
+
 /** The number of a position, for a statement; START is before the first. */
 export function sequenceOf(position: Position): string {
   if (position === '') return '0';
   if (!/^[0-9]{20}$/.test(position)) throw new RangeError(`${position} is no position of a Postgres log`);
-  return BigInt(position).toString();
+  const sequence = BigInt(position);
+  return String(sequence < LAST_SEQUENCE ? sequence : LAST_SEQUENCE);
 }

@@ -56,7 +56,7 @@ type Range = Pick<WaitingRead, 'stream' | 'after' | 'through'>;
 async function readPages(pool: Pool, reads: readonly Range[]): Promise<Recorded[][]> {
   const rows = await pool.rows(readStreams, [
     reads.map((read) => read.stream),
-    reads.map((read) => read.after),
+    reads.map((read) => Math.min(read.after, MAX_VERSION)),
     reads.map((read) => Math.min(read.through, MAX_VERSION)),
   ]);
   const pages: Recorded[][] = reads.map(() => []);

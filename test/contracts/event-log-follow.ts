@@ -126,8 +126,10 @@ export function followContract({ open }: EventLogContractOptions): void {
     assert.equal((await log.head()).epoch, head.epoch);
     assert.equal(await log.eventIdAt(last.position), last.id);
     assert.equal(await log.eventIdAt(all[0]!.position), all[0]!.id);
-    const beyond = '9'.repeat(last.position.length - 2).padStart(last.position.length, '0') as Position;
+    const beyond = '9'.repeat(last.position.length) as Position;
     assert.equal(await log.eventIdAt(beyond), null);
+    assert.deepEqual((await log.readAll(beyond, 10)).events, []);
+    assert.deepEqual(await log.readStream(last.stream, { after: Number.MAX_SAFE_INTEGER }), []);
   });
 
   test('a refused append leaves the head where it was', async (t) => {
