@@ -37,6 +37,7 @@ function world(start = 10) {
     halted: null as string | null,
     history: (_n: number) => 'h',
     headAway: false,
+    slowMs: 0,
     pollAway: false as boolean | 'hangs',
     polls: 0,
   };
@@ -46,7 +47,9 @@ function world(start = 10) {
     log: {
       async head(): Promise<Head> {
         if (state.headAway) throw new Error('no route to the log');
-        return { epoch: state.epoch, position: at(state.head) };
+        const head = { epoch: state.epoch, position: at(state.head) };
+        if (state.slowMs > 0) await clock.sleep(state.slowMs);
+        return head;
       },
       async eventIdAt(position) {
         if (state.headAway) throw new Error('no route to the log');
@@ -251,6 +254,19 @@ describe('the freshness rule', () => {
     await Promise.all(Array.from({ length: 100 }, () => freshness.refresh()));
     assert.equal(state.polls, 1);
     assert.ok(freshness.usable(stampAt(10), [KEY]));
+  });
+
+  it('counts the 5 s from when a head was asked for, not from its answer', async () => {
+    const { freshness, state, clock } = world();
+    state.slowMs = 800;
+    const refreshed = freshness.refresh();
+    await clock.advance(800);
+    await refreshed;
+    state.slowMs = 0;
+    await clock.advance(4_200);
+    assert.ok(freshness.usable(stampAt(10), [KEY]));
+    await clock.advance(1);
+    assert.equal(freshness.usable(stampAt(10), [KEY]), false);
   });
 
   it('does not wait for a refresh that has just failed', async () => {
