@@ -23,9 +23,7 @@ import { tellOfRequests } from './plugins/request-log.ts';
 import { traceOf } from './plugins/route-request.ts';
 import { SECURITY_HEADERS } from './plugins/security-headers.ts';
 import type { Route } from './route.ts';
-import { documentRoutes } from './routes/documents.ts';
-import { healthRoutes } from './routes/health.ts';
-import { referenceRoutes } from './routes/reference.ts';
+import { everyRoute } from './routes/every-route.ts';
 
 /** The path and query of a request, in characters. */
 export const MAX_URL_CHARS = 8_192;
@@ -47,6 +45,7 @@ export function buildApp<S>(deps: ApiDeps<S>, domainRoutes: readonly Route<S>[])
     childLoggerFactory: (logger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
+    trustProxy: deps.trustedProxies && deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     genReqId: (raw) => requestIdOf(deps.random, raw.headers['x-request-id']),
     routerOptions: { maxParamLength: MAX_PARAM_CHARS, caseSensitive: true },
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -90,12 +89,7 @@ export function buildApp<S>(deps: ApiDeps<S>, domainRoutes: readonly Route<S>[])
   tellOfRequests(app, deps);
   closeGracefully(app, deps.clock);
 
-  const routes: readonly Route<S>[] = [
-    ...domainRoutes,
-    ...healthRoutes(deps),
-    ...documentRoutes<S>(() => document),
-    ...referenceRoutes<S>(),
-  ];
+  const routes = everyRoute(domainRoutes, deps, () => document);
   const document = openApiDocument(routes, deps.version);
   registerRoutes(app, deps, routes);
   return app;

@@ -1,15 +1,11 @@
 /** What the HTTP API is built from. It is handed in: `buildApp` makes nothing that has a life of its own. */
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock, Random } from '../commands/clock.ts';
-import type { Epoch, TenantId } from '../schemas/envelope.ts';
+import type { Epoch } from '../schemas/envelope.ts';
+import type { Authenticated, Peer } from './verify/authenticate.ts';
 
 /** Who calls: a management key that was just found good. */
-export interface Caller {
-  readonly tenant: TenantId;
-  readonly keyId: string;
-  /** As the key carries them, wildcards included. */
-  readonly permissions: readonly string[];
-}
+export type Caller = Authenticated;
 
 /** One request, as metrics count it. `route`: the template, or `unmatched`. */
 export interface ObservedRequest {
@@ -32,9 +28,11 @@ export interface ApiDeps<S> {
   readonly logger?: FastifyBaseLogger;
   /**
    * Answers the caller behind a credential (the text after `Bearer `). Throws `PlinthError`
-   * `credential_invalid`, `tenant_suspended` or `verify_stale`.
+   * `credential_invalid`, `tenant_suspended`, `stream_parked` or `verify_stale`.
    */
-  authenticate(credential: string): Caller | Promise<Caller>;
+  authenticate(credential: string, peer: Peer): Caller | Promise<Caller>;
+  /** Addresses of proxies whose `X-Forwarded-For` is believed; none unless given. */
+  readonly trustedProxies?: readonly string[];
   /** The history that positions belong to now. */
   epoch(): Epoch;
   /** Keyed digest of a request's body: tells a retry from another request under the same key. */

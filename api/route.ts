@@ -28,6 +28,9 @@ export interface ResponseSpec {
   /** Of a body that is not JSON: the handler answers a string. */
   readonly contentType?: string;
   readonly example?: unknown;
+  /** Another form that the answer may take; see `Answer.alternative`. */
+  readonly alternative?: z.ZodType;
+  readonly alternativeExample?: unknown;
 }
 
 export interface RouteSpec<
@@ -93,6 +96,8 @@ export interface Answer {
   readonly status: number;
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** The body has the alternative form. */
+  readonly alternative?: boolean;
   /** Answered as `Plinth-Position`. */
   readonly position?: Position | null;
   /** Answered as `ETag`. */

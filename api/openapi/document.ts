@@ -3,7 +3,7 @@ import { errorCatalogue } from '../../schemas/errors.ts';
 import type { Route } from '../route.ts';
 import { componentSchemas, type JsonSchema } from './json-schema.ts';
 import { namedSchemas } from './named-schemas.ts';
-import { operationOf } from './operation.ts';
+import { operationOf, problemExamples } from './operation.ts';
 
 export interface OpenApiDocument {
   readonly openapi: '3.1.0';
@@ -28,10 +28,11 @@ const TAGS: readonly { readonly name: string; readonly description: string }[] =
 
 export function openApiDocument(routes: readonly Route<never>[], version: string): OpenApiDocument {
   const named = namedSchemas(routes);
+  const responses = new Map<string, JsonSchema>();
   const paths: Record<string, Record<string, JsonSchema>> = {};
   for (const route of routes) {
     paths[route.path] ??= {};
-    paths[route.path]![route.method.toLowerCase()] = operationOf(route, named);
+    paths[route.path]![route.method.toLowerCase()] = operationOf(route, named, responses);
   }
   return {
     openapi: '3.1.0',
@@ -57,6 +58,8 @@ export function openApiDocument(routes: readonly Route<never>[], version: string
           description: 'A key of use `management`: `Authorization: Bearer plinth_live_…`.',
         },
       },
+      responses: Object.fromEntries([...responses].sort(([a], [b]) => (a < b ? -1 : 1))),
+      examples: problemExamples(),
       parameters,
       headers,
     },

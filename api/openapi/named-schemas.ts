@@ -45,10 +45,16 @@ export function namedSchemas(routes: readonly Route<never>[]): NamedSchemas {
       bodies.add(route.body);
       inputs.set(`${pascal(route.operationId)}Request`, route.body);
     }
-    for (const [status, { schema }] of Object.entries(route.responses)) {
-      if (!schema || known.has(schema)) continue;
-      known.add(schema);
-      outputs.set(`${pascal(route.operationId)}Answer${status === '200' ? '' : status}`, schema);
+    for (const [status, { schema, alternative }] of Object.entries(route.responses)) {
+      const name = `${pascal(route.operationId)}Answer${status === '200' ? '' : status}`;
+      for (const [suffix, form] of [
+        ['', schema],
+        ['Alternative', alternative],
+      ] as const) {
+        if (!form || known.has(form)) continue;
+        known.add(form);
+        outputs.set(name + suffix, form);
+      }
     }
   }
   return { inputs, outputs };

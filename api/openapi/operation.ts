@@ -9,7 +9,12 @@ import { inlineSchema, type JsonSchema } from './json-schema.ts';
 import { type NamedSchemas, nameOf } from './named-schemas.ts';
 import { problemCodesOf } from './problems.ts';
 
-export function operationOf(route: Route<never>, named: NamedSchemas): JsonSchema {
+/** `shared` is added to: responses of the document that several operations refer to, by name. */
+export function operationOf(
+  route: Route<never>,
+  named: NamedSchemas,
+  shared: Map<string, JsonSchema>,
+): JsonSchema {
   const parameters = [
     ...parametersOf('path', route.params),
     ...parametersOf('query', route.query),
@@ -33,7 +38,7 @@ export function operationOf(route: Route<never>, named: NamedSchemas): JsonSchem
       ...Object.fromEntries(
         Object.entries(route.responses).map(([status, spec]) => [status, response(spec, route, named)]),
       ),
-      ...problemResponses(problemCodesOf(route)),
+      ...problemResponses(problemCodesOf(route), shared),
     },
   };
 }
@@ -84,10 +89,16 @@ function response(spec: ResponseSpec, route: Route<never>, named: NamedSchemas):
   if (route.idempotent) headers['Idempotency-Replayed'] = { $ref: '#/components/headers/Replayed' };
   const content: JsonSchema = {};
   if (spec.schema) {
-    content['application/json'] = {
-      schema: { $ref: `#/components/schemas/${nameOf(named.outputs, spec.schema)}` },
-      ...(spec.example === undefined ? {} : { example: spec.example }),
-    };
+    const ref = (schema: z.ZodType) => ({ $ref: `#/components/schemas/${nameOf(named.outputs, schema)}` });
+    content['application/json'] = spec.alternative
+      ? {
+          schema: { oneOf: [ref(spec.schema), ref(spec.alternative)] },
+          examples: { usual: { value: spec.example }, alternative: { value: spec.alternativeExample } },
+        }
+      : {
+          schema: ref(spec.schema),
+          ...(spec.example === undefined ? {} : { example: spec.example }),
+        };
   }
   if (spec.contentType) content[spec.contentType] = { schema: { type: 'string' } };
   return {
@@ -97,29 +108,44 @@ function response(spec: ResponseSpec, route: Route<never>, named: NamedSchemas):
   };
 }
 
-/** By status: which codes, and what each looks like. */
-function problemResponses(codes: readonly ErrorCode[]): JsonSchema {
+/** By status, as references: routes share most of what they can refuse with. */
+function problemResponses(codes: readonly ErrorCode[], shared: Map<string, JsonSchema>): JsonSchema {
   const byStatus = Map.groupBy(codes, (code) => errorCatalogue[code].status);
   const responses: JsonSchema = {};
   for (const [status, members] of byStatus) {
-    responses[String(status)] = {
-      description: `${STATUS_CODES[status] ?? status}: ${members.map((code) => `\`${code}\``).join(', ')}`,
-      content: {
-        [PROBLEM_TYPE]: {
-          schema: {
-            allOf: [
-              { $ref: '#/components/schemas/Problem' },
-              { type: 'object', properties: { code: { enum: members } } },
-            ],
-          },
-          examples: Object.fromEntries(members.map((code) => [code, { value: exampleOf(code) }])),
-        },
-      },
-    };
+    const name = `${status}.${members.join('.')}`;
+    if (!shared.has(name)) shared.set(name, problemResponse(status, members));
+    responses[String(status)] = { $ref: `#/components/responses/${name}` };
   }
   return responses;
 }
 
-function exampleOf(code: ErrorCode): unknown {
-  return problemOf({ code, detail: errorCatalogue[code].fix }, 'req_3q2-7wAAAAAAAAAAAAAA');
+function problemResponse(status: number, members: readonly ErrorCode[]): JsonSchema {
+  return {
+    description: `${STATUS_CODES[status] ?? status}: ${members.map((code) => `\`${code}\``).join(', ')}`,
+    content: {
+      [PROBLEM_TYPE]: {
+        schema: {
+          allOf: [
+            { $ref: '#/components/schemas/Problem' },
+            { type: 'object', properties: { code: { enum: members } } },
+          ],
+        },
+        examples: Object.fromEntries(
+          members.map((code) => [code, { $ref: `#/components/examples/${code}` }]),
+        ),
+      },
+    },
+  };
+}
+
+/** What each code looks like, once for the whole document. */
+export function problemExamples(): JsonSchema {
+  const codes = Object.keys(errorCatalogue) as ErrorCode[];
+  return Object.fromEntries(
+    codes.map((code) => [
+      code,
+      { value: problemOf({ code, detail: errorCatalogue[code].fix }, 'req_3q2-7wAAAAAAAAAAAAAA') },
+    ]),
+  );
 }

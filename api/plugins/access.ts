@@ -18,7 +18,11 @@ export function accessHook(deps: Pick<ApiDeps<unknown>, 'authenticate'>, access:
       if ('permission' in access) authorise(caller, access.permission);
     };
     try {
-      const answer = deps.authenticate(bearerToken(request.headers.authorization));
+      const answer = deps.authenticate(bearerToken(request.headers.authorization), {
+        ip: peerIp(request),
+        route: request.routeOptions.config.operationId ?? '',
+        traceId: request.trace?.traceId ?? null,
+      });
       if (answer instanceof Promise) {
         answer.then(admit).then(() => done(), done);
         return;
@@ -40,4 +44,10 @@ export function authorise(caller: Caller, permission: string): void {
   throw new PlinthError('permission_denied', `This needs the permission ${permission}.`, {
     extra: { permission },
   });
+}
+
+/** An IPv4 peer of a socket that takes both families shows as ::ffff:a.b.c.d. */
+export function peerIp(request: FastifyRequest): string {
+  const { ip } = request;
+  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
 }

@@ -1,5 +1,5 @@
 /** Registers routes that were declared as data. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { positionToken, START } from '../../schemas/envelope.ts';
 import type { ApiDeps } from '../deps.ts';
 import { serialiserSchema } from '../openapi/json-schema.ts';
@@ -48,17 +48,12 @@ function registerRoute<S>(app: FastifyInstance, deps: ApiDeps<S>, route: Route<S
             ? undefined
             : positionOf(headers[POSITION_HEADER], deps.epoch()),
       });
-      return send(deps, request, reply, await route.handler(handled as never, deps.services));
+      return send(deps, route, reply, await route.handler(handled as never, deps.services));
     },
   });
 }
 
-function send<S>(
-  deps: ApiDeps<S>,
-  _request: FastifyRequest,
-  reply: FastifyReply,
-  answer: Answer,
-): FastifyReply {
+function send<S>(deps: ApiDeps<S>, route: Route<S>, reply: FastifyReply, answer: Answer): FastifyReply {
   reply.code(answer.status);
   reply.header('cache-control', 'no-store');
   if (answer.position !== undefined && answer.position !== null && answer.position !== START) {
@@ -67,6 +62,11 @@ function send<S>(
   if (answer.version !== undefined) reply.header('etag', etagOf(answer.version));
   if (answer.replayed) reply.header('idempotency-replayed', 'true');
   for (const name in answer.headers) reply.header(name, answer.headers[name]);
+  if (answer.alternative) {
+    // Rare, so the parser that checks it may also strip it.
+    const form = route.responses[answer.status]!.alternative!;
+    return reply.type('application/json; charset=utf-8').send(JSON.stringify(form.parse(answer.body)));
+  }
   return reply.send(answer.body);
 }
 

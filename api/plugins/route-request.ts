@@ -5,6 +5,7 @@ import { commandIdOf, uuidv5 } from '../../commands/ids.ts';
 import type { CommandId, Position, TenantId } from '../../schemas/envelope.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import type { RouteRequest } from '../route.ts';
+import { peerIp } from './access.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
 import { type TraceContext, traceContext } from './trace-context.ts';
 import type { Parts } from './validate.ts';
@@ -65,7 +66,7 @@ export class HandledRequest implements RouteRequest {
   }
 
   get peerIp(): string {
-    return this.#request.ip;
+    return peerIp(this.#request);
   }
 
   get accept(): string {

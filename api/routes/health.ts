@@ -11,7 +11,9 @@ const readySchema = z.strictObject({
   checks: z.record(z.string(), z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })),
 });
 
-export function healthRoutes<S>(deps: ApiDeps<S>): readonly Route<S>[] {
+export type Health = Pick<ApiDeps<never>, 'live' | 'ready' | 'metrics'>;
+
+export function healthRoutes<S>(deps: Health): readonly Route<S>[] {
   return [
     {
       method: 'GET',

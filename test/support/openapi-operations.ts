@@ -40,7 +40,12 @@ export function operationsOf(document: OpenApiDocument): readonly Operation[] {
         ),
         body: (body?.schema as JsonSchema | undefined) ?? null,
         bodyExample: body?.example,
-        responses: operation.responses as Record<string, JsonSchema>,
+        responses: Object.fromEntries(
+          Object.entries(operation.responses as Record<string, JsonSchema>).map(([status, response]) => [
+            status,
+            resolve(document, response),
+          ]),
+        ),
       };
     }),
   );

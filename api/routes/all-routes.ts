@@ -1,0 +1,22 @@
+/** One line a domain. */
+import type { Route } from '../route.ts';
+import type { Services } from '../services.ts';
+import { keyTimeTravelRoutes } from './key-time-travel.ts';
+import { keyReadRoutes } from './keys-read.ts';
+import { keyWriteRoutes } from './keys-write.ts';
+import { projectionRoutes } from './projections.ts';
+import { tenantRoutes } from './tenants.ts';
+import { usageRoutes } from './usage.ts';
+import { verifyRoutes } from './verify.ts';
+import { whoamiRoutes } from './whoami.ts';
+
+export const allRoutes: readonly Route<Services>[] = [
+  ...verifyRoutes,
+  ...keyWriteRoutes,
+  ...keyReadRoutes,
+  ...keyTimeTravelRoutes,
+  ...usageRoutes,
+  ...tenantRoutes,
+  ...projectionRoutes,
+  ...whoamiRoutes,
+];
