@@ -48,50 +48,29 @@ const httpUrl = z
   .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text))
   .transform((text) => text.replace(/\/+$/, ''));
 
+const MAX_PEPPERS = 50;
 const POSTGRES_RULE = 'a connection string such as postgres://user:password@host:5432/database';
 
-/** 32 bytes or more, as base64, base64url or hexadecimal. */
-const keyBytes = z
+/** 32 bytes in base64, with or without padding, in either alphabet: the last of 43 characters has two spare bits. */
+const BASE64_OF_32 = '[A-Za-z0-9+/_-]{42}[AEIMQUYcgkosw048]=?';
+
+const masterKey = z
   .string()
-  .refine((text) => /^(?:[0-9a-f]{2})+$/i.test(text) || /^[A-Za-z0-9+/_-]+={0,2}$/.test(text))
-  .transform((text) => bytesOf(text));
+  .regex(new RegExp(`^(?:[0-9A-Fa-f]{64}|${BASE64_OF_32})$`))
+  .transform((text) => new Secret(text));
 
-function bytesOf(text: string): Uint8Array {
-  if (/^(?:[0-9a-f]{2}){32,}$/i.test(text)) {
-    return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
-      Number.parseInt(text.slice(2 * i, 2 * i + 2), 16),
-    );
-  }
-  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
-}
-
-const masterKey = keyBytes
-  .refine((bytes) => bytes.length === 32)
-  .transform((bytes) => new Secret<Uint8Array>(bytes));
-
-export interface Pepper {
-  readonly version: number;
-  readonly value: Secret<Uint8Array>;
-}
-
-const pepper = z
-  .string()
-  .regex(/^[1-9]\d{0,3}:.+$/)
-  .transform((text) => {
-    const colon = text.indexOf(':');
-    return { version: text.slice(0, colon), value: text.slice(colon + 1) };
-  })
-  .pipe(z.object({ version: z.string().transform(Number), value: keyBytes }))
-  .refine(({ value }) => value.length >= 32)
-  .transform(({ version, value }): Pepper => ({ version, value: new Secret<Uint8Array>(value) }));
+/** `<version>:<32 bytes or more>`; 43 characters of base64 and 64 hexadecimal digits are 32 bytes. */
+const pepper = z.string().regex(/^[1-9]\d{0,5}:(?:[0-9A-Fa-f]{64}|[A-Za-z0-9+/_-]{43,1000}={0,2})$/);
 
 const peppers = z
   .string()
-  .transform((text) => text.split(',').map((part) => part.trim()))
-  .pipe(z.array(pepper).min(1).max(50))
-  .refine((list) => new Set(list.map((p) => p.version)).size === list.length)
-  .transform((list) => [...list].sort((a, b) => a.version - b.version));
+  .refine((text) => {
+    const parts = text.split(/[\s,]+/).filter((part) => part !== '');
+    const versions = new Set(parts.map((part) => part.slice(0, part.indexOf(':'))));
+    const whole = parts.length > 0 && parts.length <= MAX_PEPPERS && versions.size === parts.length;
+    return whole && parts.every((part) => pepper.safeParse(part).success);
+  })
+  .transform((text) => new Secret(text));
 
 const proxies = z
   .string()
