@@ -1,11 +1,8 @@
-/** What a query answers about a key, and the states that it can be in. */
+/** What a query answers about a key. */
 import type { KeyState } from '../../commands/keys/key-state.ts';
 import type { OwnerState } from '../../commands/keys/owner-state.ts';
 import type { Position } from '../../schemas/envelope.ts';
-
-/** In the order in which verify judges them: a key that is revoked and expired is revoked. */
-export const keyStatuses = ['revoked', 'disabled', 'not_yet_valid', 'expired', 'active'] as const;
-export type KeyStatus = (typeof keyStatuses)[number];
+import type { KeyStatus } from '../../schemas/views/keys.ts';
 
 export interface KeyRecord {
   /** `key.version` is what an ETag is made of. */

@@ -1,0 +1,211 @@
+/**
+ * The read model that verify trusts and that management lists: keys, the digests by which foreign ones are
+ * found, their owners' revoke-alls and erasures, their tenants' standing.
+ *
+ * A batch costs the same number of statements however many events it has: the rows of its keys are loaded
+ * in one, evolved in memory, and written in one a table. Each table follows one kind of stream, and the one
+ * rule across them (an erasure blanks what was set before it) holds in either order, so that a parked
+ * stream that is replayed late leaves the rows that a rebuild makes. That a key is revoked through its
+ * owner is never written down: queries join it (`isRevoked`).
+ */
+import { evolveOwner } from '../../commands/keys/owner-state.ts';
+import { tenantIdOfStream } from '../../commands/streams.ts';
+import { evolveTenant, noTenant, type TenantState } from '../../commands/tenants/tenant-state.ts';
+import type { Decoded } from '../../schemas/envelope.ts';
+import {
+  type DecodedKeyEvent,
+  type DecodedOwnerEvent,
+  keyEvents,
+  ownerEvents,
+} from '../../schemas/events/keys.ts';
+import { type DecodedSubjectEvent, subjectEvents } from '../../schemas/events/subjects.ts';
+import { type DecodedTenantEvent, tenantEvents } from '../../schemas/events/tenants.ts';
+import { BrokenStream } from '../broken-stream.ts';
+import type { Projection, Tables, Tx } from '../projection.ts';
+import { upsertRows } from '../upsert-rows.ts';
+import { eraseOwner } from './erase-owner.ts';
+import { evolveKeys, keyIdOfEvent } from './evolve-keys.ts';
+import { blankErased, loadKeys, rowOf, type StoredKey } from './key-rows.ts';
+import {
+  createKeysTables,
+  digestsTarget,
+  keysTables,
+  keysTarget,
+  ownersTarget,
+  tenantsTarget,
+} from './keys-tables.ts';
+import { loadOwners, type OwnerRef, ownerKey, ownerRowOf, type StoredOwner } from './owner-rows.ts';
+
+export const keysProjection: Projection = {
+  name: 'keys',
+  revision: 1,
+  order: 'log',
+  types: new Set([keyEvents, ownerEvents, tenantEvents, subjectEvents].flatMap(Object.keys)),
+  tables: keysTables,
+  publishesChanges: true,
+  create: createKeysTables,
+  async apply(tx, tables, events) {
+    const keys = events.filter((e) => e.type in keyEvents) as DecodedKeyEvent[];
+    const persons = events.filter((e) => e.type in ownerEvents || e.type in subjectEvents);
+    await applyTenants(tx, tables, events.filter((e) => e.type in tenantEvents) as DecodedTenantEvent[]);
+    const stored = await foldKeys(tx, tables, keys);
+    const owners = await foldOwners(tx, tables, persons as PersonEvent[], stored.after);
+    for (const [keyId, one] of stored.after) stored.after.set(keyId, blanked(one, owners));
+    await upsertRows(tx, keysTarget(tables), [...stored.after.values()].map(rowOf));
+    await writeDigests(tx, tables, stored);
+    for (const event of persons) {
+      // Keys of this batch are blank already; those before it are read and written in pages.
+      if (event.type === 'subject.erased') await eraseOwner(tx, tables, subjectOf(event));
+    }
+  },
+};
+
+type PersonEvent = DecodedOwnerEvent | DecodedSubjectEvent;
+
+interface Folded {
+  readonly before: ReadonlyMap<string, StoredKey>;
+  readonly after: Map<string, StoredKey>;
+}
+
+async function foldKeys(tx: Tx, tables: Tables, events: readonly DecodedKeyEvent[]): Promise<Folded> {
+  const fresh = new Set<string>();
+  const known = new Set<string>();
+  for (const event of events) {
+    const keyId = keyIdOfEvent(event);
+    // The first event of a stream: there is no row to load.
+    if (event.version === 1) fresh.add(keyId);
+    else if (!fresh.has(keyId)) known.add(keyId);
+  }
+  const before = new Map((await loadKeys(tx, tables, [...known])).map((one) => [one.key.keyId, one]));
+  const after = new Map(before);
+  evolveKeys(after, events);
+  return { before, after };
+}
+
+/** Folds and writes the owners that events tell of; answers those of the batch's keys, too. */
+async function foldOwners(
+  tx: Tx,
+  tables: Tables,
+  events: readonly PersonEvent[],
+  keys: ReadonlyMap<string, StoredKey>,
+): Promise<ReadonlyMap<string, StoredOwner>> {
+  const asked = new Map<string, OwnerRef>();
+  const ask = (owner: OwnerRef) => asked.set(ownerKey(owner.tenant, owner.ownerId), owner);
+  for (const { key } of keys.values()) {
+    if (key.ownerId !== null && (key.name !== null || key.metadata !== null)) {
+      ask({ tenant: key.tenant, ownerId: key.ownerId });
+    }
+  }
+  for (const event of events) ask(refOf(event));
+  const owners = await loadOwners(tx, tables, asked);
+  const changed = new Map<string, StoredOwner>();
+  for (const event of events) {
+    const { tenant, ownerId } = refOf(event);
+    const name = ownerKey(tenant, ownerId);
+    const next = evolvePerson(owners.get(name)!, event);
+    owners.set(name, next);
+    changed.set(name, next);
+  }
+  await upsertRows(tx, ownersTarget(tables), [...changed.values()].map(ownerRowOf));
+  return owners;
+}
+
+function refOf(event: PersonEvent): OwnerRef {
+  return event.type === 'subject.erased'
+    ? subjectOf(event)
+    : { tenant: event.metadata.tenant, ownerId: event.data.ownerId };
+}
+
+function subjectOf(event: Decoded) {
+  const { data, metadata, position } = event as DecodedSubjectEvent;
+  return { tenant: metadata.tenant, ownerId: data.subject, position };
+}
+
+function evolvePerson(stored: StoredOwner, event: PersonEvent): StoredOwner {
+  if (event.type === 'subject.erased') {
+    const later = event.position > stored.erasedPosition;
+    return later ? { ...stored, erasedPosition: event.position } : stored;
+  }
+  if (event.version <= stored.owner.version) {
+    throw new BrokenStream(event, `the row is at version ${stored.owner.version} already`);
+  }
+  return { ...stored, owner: evolveOwner(stored.owner, event) };
+}
+
+function blanked(stored: StoredKey, owners: ReadonlyMap<string, StoredOwner>): StoredKey {
+  const { tenant, ownerId } = stored.key;
+  const owner = ownerId === null ? undefined : owners.get(ownerKey(tenant, ownerId));
+  return owner ? blankErased(stored, owner.erasedPosition) : stored;
+}
+
+/** Foreign keys are found by their digests: rows are replaced where a batch changed a key's digests. */
+async function writeDigests(tx: Tx, tables: Tables, { before, after }: Folded): Promise<void> {
+  const digests = (one: StoredKey | undefined) => one?.key.secrets.map((secret) => secret.digest) ?? [];
+  const changed = [...after.values()].filter(
+    (one) =>
+      one.key.format === 'foreign' && digests(one).join(' ') !== digests(before.get(one.key.keyId)).join(' '),
+  );
+  const replaced = changed.map((one) => one.key.keyId).filter((keyId) => before.has(keyId));
+  if (replaced.length > 0) {
+    await tx.query(`DELETE FROM ${tables('key_digests')} WHERE key_id = ANY($1::text[])`, [replaced]);
+  }
+  const rows = changed.flatMap((one) =>
+    [...new Set(digests(one))].map((digest) => ({
+      tenant: one.key.tenant,
+      digest,
+      key_id: one.key.keyId,
+      created_position: one.createdPosition,
+    })),
+  );
+  await upsertRows(tx, digestsTarget(tables), rows);
+}
+
+async function applyTenants(tx: Tx, tables: Tables, events: readonly DecodedTenantEvent[]): Promise<void> {
+  if (events.length === 0) return;
+  const ids = [...new Set(events.map(tenantOf))];
+  const loaded = await tx.query<{
+    tenant: string;
+    slug: string;
+    suspended: boolean;
+    version: number;
+    created_at_ms: number;
+  }>(`SELECT * FROM ${tables('tenants')} WHERE tenant = ANY($1::text[])`, [ids]);
+  const tenants = new Map<string, TenantState>(
+    loaded.map((row) => [
+      row.tenant,
+      {
+        tenantId: row.tenant,
+        slug: row.slug,
+        name: null,
+        suspended: row.suspended,
+        version: Number(row.version),
+        createdAtMs: Number(row.created_at_ms),
+      },
+    ]),
+  );
+  for (const event of events) {
+    const id = tenantOf(event);
+    const before = tenants.get(id);
+    if ((event.type === 'tenant.created') === (before !== undefined)) {
+      throw new BrokenStream(
+        event,
+        before ? 'the tenant was created before' : 'the tenant was never created',
+      );
+    }
+    tenants.set(id, evolveTenant(before ?? noTenant, event));
+  }
+  const rows = [...tenants].map(([tenant, state]) => ({
+    tenant,
+    slug: state.slug,
+    suspended: state.suspended,
+    version: state.version,
+    created_at_ms: state.createdAtMs,
+  }));
+  await upsertRows(tx, tenantsTarget(tables), rows);
+}
+
+function tenantOf(event: Decoded): string {
+  const id = tenantIdOfStream(event.stream);
+  if (id === null) throw new BrokenStream(event, 'a tenant event outside a stream of a tenant');
+  return id;
+}
