@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type KeyState, noKey } from '../../commands/keys/key-state.ts';
+import { PlinthError } from '../../schemas/errors.ts';
 import { fakeClock, settled } from '../../test/support/fake-clock.ts';
 import { CreditBlocks } from './credit-blocks.ts';
 import type { CreditLeases, Leased } from './credit-leases.ts';
@@ -26,7 +27,7 @@ function decider(balance: number) {
       await Promise.resolve();
       const { remaining } = key.credits!;
       if (remaining === 0) return { kind: 'exhausted', key, refillAtMs: state.refillAtMs };
-      const amount = Math.min(remaining, Math.max(1, Math.floor(remaining / 100), units));
+      const amount = Math.min(units, Math.max(1, Math.floor(remaining / 100)));
       change({ remaining: remaining - amount });
       if (state.lostAnswers > 0) {
         state.lostAnswers--;
@@ -65,7 +66,16 @@ describe('credit blocks', () => {
     const key = d.key();
     const spent = await Promise.all(Array.from({ length: 500 }, () => blocks.spend(key, 1)));
     assert.ok(spent.every((s) => s.ok));
-    assert.ok(d.state.asked <= 3, `${d.state.asked} leases`);
+    assert.ok(d.state.asked <= 6, `${d.state.asked} leases of at most 100`);
+  });
+
+  it('gather a cost that is more than one lease', async () => {
+    const d = decider(200);
+    const blocks = new CreditBlocks({ leases: d.leases, clock: fakeClock() });
+    assert.ok((await blocks.spend(d.key(), 50)).ok);
+    assert.equal(blocks.remaining(d.key()), 150);
+    assert.equal((await blocks.spend(d.key(), 151)).ok, false);
+    assert.ok((await blocks.spend(d.key(), 150)).ok);
   });
 
   it('are never overspent by several verifiers, each unit spent exactly once', async () => {
@@ -117,6 +127,22 @@ describe('credit blocks', () => {
     let spent = 0;
     while ((await blocks.spend(d.key(), 1)).ok) spent++;
     assert.equal(spent, 495);
+  });
+
+  it('say that the facts are too old when the decider refuses, and nothing when no credits are needed', async () => {
+    const d = decider(500);
+    const refusing = { ...d.leases, lease: () => Promise.reject(new PlinthError('conflict', 'revoked')) };
+    const blocks = new CreditBlocks({ leases: refusing, clock: fakeClock() });
+    await assert.rejects(async () => blocks.spend(d.key(), 1), /verify_stale/);
+    const free = {
+      ...d.leases,
+      lease: async (): Promise<Leased> => ({
+        kind: 'exhausted',
+        key: { ...d.key(), version: 9, credits: null },
+        refillAtMs: null,
+      }),
+    };
+    assert.ok((await new CreditBlocks({ leases: free, clock: fakeClock() }).spend(d.key(), 1)).ok);
   });
 
   it('go back when the process stops, and when others need their place', async () => {

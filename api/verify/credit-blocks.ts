@@ -14,12 +14,15 @@ export type { CreditLeases, Leased };
 /** Keys whose block is held, or known to be empty; the least used block is given back to make room. */
 export const MAX_BLOCKS = 50_000;
 
-/** Leases that one call may wait for before it is told to come again. */
-const MAX_ROUNDS = 32;
+/**
+ * Leases that one call may wait for before it is told to come again. A lease is at most 1 % of the
+ * balance, so a large cost is gathered from several; what was gathered stays for the next attempt.
+ */
+const MAX_ROUNDS = 200;
 /** Between two questions about an exhausted key whose refill is due and not yet written. */
 const ASK_EVERY_MS = 250;
-/** Units that one lease asks for at most, for all calls that wait for it. */
-const MAX_UNITS_ASKED = 1_000_000;
+/** Units that one lease asks for, unless more wait: what a crash can lose of a very large balance. */
+const UNITS_ASKED = 10_000;
 const MAX_RETURNS_IN_FLIGHT = 16;
 
 interface Lease {
@@ -174,6 +177,8 @@ export class CreditBlocks {
         if (empty) return { ok: false, remaining: this.remaining(key), retryAtMs: empty.refillAtMs };
         if (this.#closed) throw new PlinthError('shutting_down', 'This process leases no more credits.');
         const leased = await this.#lease(key);
+        // Needs none any more: our facts are from before that.
+        if (leased.key.credits === null) return { ok: true, remaining: 0, undo: () => {} };
         // Said of an older state than ours, it is not the last word.
         if (leased.kind === 'exhausted' && leased.key.version >= key.version) {
           return (
@@ -195,13 +200,13 @@ export class CreditBlocks {
     });
   }
 
-  /** One lease at a time for a key; it asks for what all who wait need. */
+  /** One lease at a time for a key, for all who wait. */
   #lease(key: KeyState): Promise<Leased> {
     const { keyId } = key;
     const flight = this.#flights.get(keyId);
     if (flight !== undefined) return flight;
     const missing = (this.#demand.get(keyId) ?? 0) - (this.#usable(key)?.left ?? 0);
-    const units = Math.min(MAX_UNITS_ASKED, Math.max(1, missing));
+    const units = Math.max(UNITS_ASKED, missing);
     const own = this.#takeUp(key, units).finally(() => this.#flights.delete(keyId));
     this.#flights.set(keyId, own);
     return own;
@@ -213,17 +218,12 @@ export class CreditBlocks {
     try {
       leased = await this.#deps.leases.lease(key.tenant, key.keyId, units);
     } catch (error) {
-      if (error instanceof PlinthError) throw error;
-      throw new PlinthError(
-        'unavailable',
-        'Credits cannot be leased now.',
-        { extra: { retryAfterSeconds: 1 } },
-        { cause: error },
-      );
+      throw refused(error);
     }
     if (history !== this.#history) return leased;
     const state = leased.key;
     if (leased.kind === 'exhausted') {
+      if (state.credits === null) return leased;
       const { refillAtMs } = leased;
       const untilMs =
         refillAtMs === null
@@ -281,4 +281,14 @@ function take(block: Block, units: number): { lease: Lease; units: number }[] {
   block.left -= units;
   if (block.leases[0]?.left === 0) block.leases = block.leases.filter((lease) => lease.left > 0);
   return parts;
+}
+
+/** The decider refuses when the key is no longer what our facts say: then they must not be used. */
+function refused(error: unknown): PlinthError {
+  const extra = { retryAfterSeconds: 1 };
+  const code = error instanceof PlinthError ? error.rejection.code : 'unavailable';
+  if (code === 'conflict' || code === 'not_found') {
+    return new PlinthError('verify_stale', 'The key has changed meanwhile.', { extra }, { cause: error });
+  }
+  return new PlinthError('unavailable', 'Credits cannot be leased now.', { extra }, { cause: error });
 }

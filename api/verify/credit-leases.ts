@@ -18,7 +18,7 @@ export type Leased =
 
 /** The commands that lease and give back. A throw leaves the outcome unknown: that block is lost. */
 export interface CreditLeases {
-  /** `units`: what waits to be spent; the decider may grant less, and at least one. */
+  /** At most `units`, and at most 1 % of the balance, but at least one while there is one. */
   lease(tenant: string, keyId: string, units: number): Promise<Leased>;
   giveBack(tenant: string, keyId: string, leaseId: string, amount: number): Promise<void>;
 }

@@ -61,18 +61,28 @@ export function spend(
   if (cost.credits === 0) return spendLimits(purse, key, cost, null);
   const spent = purse.credits.spend(key, cost.credits);
   if (!(spent instanceof Promise)) return spendLimits(purse, key, cost, spent);
-  return spent.then(async (late) => {
-    let code: VerifyCode | null;
-    try {
-      code = await rejudge();
-    } catch (error) {
-      if (late.ok) late.undo();
-      throw error;
-    }
-    if (code === null) return spendLimits(purse, key, cost, late);
-    if (late.ok) late.undo();
+  const denied = (code: VerifyCode): Spending => {
     return { code, limits: [], creditsRemaining: purse.credits.remaining(key), retryAfterSeconds: null };
-  });
+  };
+  return spent.then(
+    async (late) => {
+      let code: VerifyCode | null;
+      try {
+        code = await rejudge();
+      } catch (error) {
+        if (late.ok) late.undo();
+        throw error;
+      }
+      if (code === null) return spendLimits(purse, key, cost, late);
+      if (late.ok) late.undo();
+      return denied(code);
+    },
+    async (error: unknown) => {
+      const code = await rejudge();
+      if (code === null) throw error;
+      return denied(code);
+    },
+  );
 }
 
 /** What spending would answer, with nothing spent: tells which denial comes first. */

@@ -167,7 +167,7 @@ export function verifyWorld(options: { readonly maxEntries?: number } = {}) {
             .reduce<KeyState>(evolveKey, noKey);
           const remaining = key.credits?.remaining ?? 0;
           if (remaining === 0) return { kind: 'exhausted', key, refillAtMs: null };
-          const amount = Math.min(remaining, Math.max(units, Math.floor(remaining / 100)));
+          const amount = Math.min(units, Math.max(1, Math.floor(remaining / 100)));
           const leaseId = `lease-${state.leases}`;
           const data = { leaseId, writer: 'w', amount };
           await append(keyStream(keyId), 'key.credits-leased', data, tenant);
