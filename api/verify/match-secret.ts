@@ -13,9 +13,10 @@ export function matches(peppers: Peppers, entry: KeyEntry | null, text: string, 
     if (digest !== null) sameDigest(digest, NOTHING);
     return false;
   }
-  const input = key.format === 'foreign' ? importedDigestOf(text) : text;
   let matched = false;
   for (const [index, secret] of key.secrets.entries()) {
+    // An imported secret has no hint; a key that was imported and then rotated holds one of each.
+    const input = secret.hint === null ? importedDigestOf(text) : text;
     const digest = pepperedDigest(peppers, secret.pepperVersions, input);
     if (digest === null || !sameDigest(digest, entry!.digests[index]!)) continue;
     // A secret in overlap ends at its time, whether or not an event has said so.

@@ -1,0 +1,59 @@
+/** Puts every key of every tenant under the current pepper: long work that tells how far it is. */
+import { systemContext } from '../system-context.ts';
+import type { KeyDeps } from './key-command.ts';
+import { repepperKey } from './repepper-key.ts';
+
+/** Every key that is not revoked, by key id, whatever its pepper. */
+export type KeysByPage = (page: {
+  readonly after: string | null;
+  readonly limit: number;
+}) => Promise<readonly { readonly keyId: string; readonly tenant: string }[]>;
+
+export interface RepepperProgress {
+  readonly seen: number;
+  readonly repeppered: number;
+  /** Revoked meanwhile, or in need of a rotation; the first few are named. */
+  readonly refused: number;
+  readonly refusedKeyIds: readonly string[];
+}
+
+/** Also how many are in flight at once. */
+const PAGE_KEYS = 16;
+const MAX_NAMED_REFUSALS = 20;
+
+/**
+ * May be stopped and started again at any time: what is done stays done. Reads the keys from a read model,
+ * so a key issued while it runs is under the current pepper by itself, or met by the next run.
+ */
+export async function repepperAll(
+  deps: KeyDeps,
+  keysByPage: KeysByPage,
+  options: { readonly signal: AbortSignal; readonly onProgress?: (progress: RepepperProgress) => void },
+): Promise<RepepperProgress> {
+  let progress: RepepperProgress = { seen: 0, repeppered: 0, refused: 0, refusedKeyIds: [] };
+  let after: string | null = null;
+  while (!options.signal.aborted) {
+    const keys = await keysByPage({ after, limit: PAGE_KEYS });
+    if (keys.length === 0) break;
+    after = keys.at(-1)!.keyId;
+    const outcomes = await Promise.all(
+      keys.map(async ({ keyId, tenant }) => {
+        const parts = [KEYS_COLLECTION, keyId, String(deps.peppers.current)];
+        return {
+          keyId,
+          outcome: await repepperKey(deps, systemContext('repepper', tenant, parts), { keyId }),
+        };
+      }),
+    );
+    const refused = outcomes.filter(({ outcome }) => outcome.kind === 'rejected').map(({ keyId }) => keyId);
+    const done = outcomes.filter(({ outcome }) => outcome.kind === 'accepted' && outcome.position !== null);
+    progress = {
+      seen: progress.seen + keys.length,
+      repeppered: progress.repeppered + done.length,
+      refused: progress.refused + refused.length,
+      refusedKeyIds: [...progress.refusedKeyIds, ...refused].slice(0, MAX_NAMED_REFUSALS),
+    };
+    options.onProgress?.(progress);
+  }
+  return progress;
+}
