@@ -16,7 +16,8 @@ export function matches(peppers: Peppers, entry: KeyEntry | null, text: string, 
   let matched = false;
   for (const [index, secret] of key.secrets.entries()) {
     // An imported secret has no hint; a key that was imported and then rotated holds one of each.
-    const input = secret.hint === null ? importedDigestOf(text) : text;
+    const foreign = key.format === 'foreign' && secret.hint === null;
+    const input = foreign ? importedDigestOf(text) : text;
     const digest = pepperedDigest(peppers, secret.pepperVersions, input);
     if (digest === null || !sameDigest(digest, entry!.digests[index]!)) continue;
     // A secret in overlap ends at its time, whether or not an event has said so.

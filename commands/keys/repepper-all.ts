@@ -38,11 +38,12 @@ export async function repepperAll(
     after = keys.at(-1)!.keyId;
     const outcomes = await Promise.all(
       keys.map(async ({ keyId, tenant }) => {
-        const parts = [KEYS_COLLECTION, keyId, String(deps.peppers.current)];
-        return {
+        // A command of its own each time: what is done already is seen in the digests, not in the command id.
+        const context = systemContext('repepper', tenant, [
           keyId,
-          outcome: await repepperKey(deps, systemContext('repepper', tenant, parts), { keyId }),
-        };
+          Buffer.from(deps.random.bytes(16)).toString('hex'),
+        ]);
+        return { keyId, outcome: await repepperKey(deps, context, { keyId }) };
       }),
     );
     const refused = outcomes.filter(({ outcome }) => outcome.kind === 'rejected').map(({ keyId }) => keyId);
