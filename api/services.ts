@@ -1,27 +1,25 @@
 /** What the handlers of the domains use, behind the ports that the rooms declare. */
 import type { Clock } from '../commands/clock.ts';
 import type { EventLog } from '../commands/event-log.ts';
-import type { ExecuteDeps } from '../commands/execute.ts';
+import type { KeyDeps } from '../commands/keys/key-command.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStore } from '../projections/store.ts';
 import type { Epoch } from '../schemas/envelope.ts';
-import type { KeyCommands, KeyPast, TenantCommands } from './domain-ports.ts';
+import type { KeyPast } from './domain-ports.ts';
 import { routesOf } from './route.ts';
 import type { Verifier } from './verify/verifier.ts';
 
 export interface Services {
   readonly clock: Clock;
   readonly epoch: () => Epoch;
-  /** What `execute` runs on. */
-  readonly execute: ExecuteDeps;
+  /** What commands run on. */
+  readonly execute: KeyDeps;
   readonly log: Pick<EventLog, 'readStream'>;
   readonly readModels: ReadModels;
   readonly projections: Pick<ProjectionStore<never>, 'revisions' | 'parked' | 'isParked'>;
   /** At least 32 bytes, the same in every process of the API: signs page cursors. */
   readonly cursorKey: Uint8Array;
-  readonly keys: KeyCommands;
   readonly past: KeyPast;
-  readonly tenants: TenantCommands;
   readonly verifier: Pick<Verifier, 'verify' | 'verifyMany'>;
 }
 

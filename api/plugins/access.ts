@@ -1,8 +1,7 @@
 /** Who may come in: the credential first, then the permission, before a byte of the body is read. */
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
-import { DEFAULT_TENANT } from '../../commands/tenants/default-tenant.ts';
+import { honours } from '../../commands/keys/grantable.ts';
 import { PlinthError } from '../../schemas/errors.ts';
-import { grants, platformDomains } from '../../schemas/permissions.ts';
 import type { ApiDeps, Caller } from '../deps.ts';
 import type { Access } from '../route.ts';
 import { bearerToken } from './bearer.ts';
@@ -38,9 +37,7 @@ export function accessHook(deps: Pick<ApiDeps<unknown>, 'authenticate'>, access:
 
 /** Throws `permission_denied`. What reaches across tenants is honoured in the default tenant alone. */
 export function authorise(caller: Caller, permission: string): void {
-  const domain = permission.slice(0, permission.indexOf(':'));
-  const reaches = !platformDomains.includes(domain) || caller.tenant === DEFAULT_TENANT;
-  if (reaches && grants(caller.permissions, permission)) return;
+  if (honours(caller.permissions, permission, caller.tenant)) return;
   throw new PlinthError('permission_denied', `This needs the permission ${permission}.`, {
     extra: { permission },
   });

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Random } from '../../commands/clock.ts';
+import { InvalidAppend } from '../../commands/event-log.ts';
 import { PlinthError, type Rejection } from '../../schemas/errors.ts';
 import { PROBLEM_TYPE, type Problem, problemHeaders, problemOf } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
@@ -43,6 +44,9 @@ interface FastifyFault {
 export function rejectionOf(error: unknown): Rejection {
   if (error instanceof PlinthError) return error.rejection;
   const fault = (error ?? {}) as FastifyFault;
+  if (error instanceof InvalidAppend && /too_large/.test(error.reason)) {
+    return { code: 'event_too_large', detail: 'The change does not fit into one event.' };
+  }
   switch (fault.code) {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return { code: 'unsupported_media_type', detail: 'Bodies are taken as application/json in UTF-8.' };

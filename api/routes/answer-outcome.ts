@@ -1,8 +1,8 @@
-/** From a request to a command, and from what the command came to, to an answer. */
+/** From what a command came to, to an answer. */
 import type { Outcome } from '../../commands/execute.ts';
+import type { Position } from '../../schemas/envelope.ts';
 import { PlinthError, type Rejection } from '../../schemas/errors.ts';
-import type { Call, Done } from '../domain-ports.ts';
-import type { Answer, RouteRequest } from '../route.ts';
+import type { Answer } from '../route.ts';
 
 type Accepted<S> = Extract<Outcome<S>, { kind: 'accepted' }>;
 
@@ -14,18 +14,27 @@ export function answerOutcome<S>(
   return { ...answer(outcome), position: outcome.position, replayed: outcome.replayed };
 }
 
-export function answerDone(status: number, done: Done<unknown>): Answer {
-  const { view, version, position, replayed } = done;
-  return { status, body: view, position, replayed, ...(version === undefined ? {} : { version }) };
-}
-
-export function callOf(
-  request: Pick<RouteRequest, 'command' | 'caller' | 'ifVersion'>,
-  target: string,
-): Call {
-  return { context: request.command(target), caller: request.caller, ifVersion: request.ifVersion };
-}
-
 export function refusal({ code, detail, ...more }: Rejection): PlinthError {
   return new PlinthError(code, detail, more);
+}
+
+/** Of one among many. */
+export function briefly({ code, detail }: Rejection): Pick<Rejection, 'code' | 'detail'> {
+  return { code, detail };
+}
+
+/** Of many commands: the furthest position, and whether all of them had been handled before. */
+export function manyOf(outcomes: readonly Outcome<unknown>[]): Pick<Answer, 'position' | 'replayed'> {
+  let position: Position | null = null;
+  let replayed = false;
+  let fresh = false;
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'rejected') continue;
+    if (outcome.position !== null && (position === null || outcome.position > position)) {
+      position = outcome.position;
+    }
+    if (outcome.replayed) replayed = true;
+    else fresh = true;
+  }
+  return { position, replayed: replayed && !fresh };
 }

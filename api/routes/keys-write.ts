@@ -1,5 +1,15 @@
 /** Changing keys: issue, change, rotate, revoke, disable, enable, credits; many at once; leaks; imports. */
 import { z } from 'zod';
+import { disableKey } from '../../commands/keys/disable-key.ts';
+import { enableKey } from '../../commands/keys/enable-key.ts';
+import { importKeys } from '../../commands/keys/import-keys.ts';
+import { issueKey } from '../../commands/keys/issue-key.ts';
+import { reportLeak } from '../../commands/keys/report-leak.ts';
+import { revokeKey, revokeKeys } from '../../commands/keys/revoke-key.ts';
+import { revokeOwnerKeys } from '../../commands/keys/revoke-owner-keys.ts';
+import { rotateKey } from '../../commands/keys/rotate-key.ts';
+import { setCredits } from '../../commands/keys/set-credits.ts';
+import { updateKey } from '../../commands/keys/update-key.ts';
 import { KEYS_COLLECTION, keyStream, ownerStream } from '../../commands/streams.ts';
 import {
   disableKeySchema,
@@ -24,7 +34,8 @@ import {
   revokedKeysViewSchema,
 } from '../../schemas/views/keys.ts';
 import { defineRoute } from '../services.ts';
-import { answerDone, callOf } from './answer-outcome.ts';
+import { answerIssued, answerKey, atKey, inputOf, viewOf } from './answer-key.ts';
+import { answerOutcome, briefly, manyOf } from './answer-outcome.ts';
 import { issuedExample, keyExample } from './examples.ts';
 import { keyParams } from './keys-read.ts';
 
@@ -53,8 +64,10 @@ export const keyWriteRoutes = [
     },
     problems: ['permission_escalation', 'conflict'],
     responses: { 201: { description: 'Issued.', schema: issuedKeyViewSchema, example: issuedExample } },
-    async handler(request, { keys }) {
-      return answerDone(201, await keys.issue(callOf(request, KEYS_COLLECTION), request.body));
+    async handler(request, services) {
+      const context = request.command(KEYS_COLLECTION);
+      const outcome = await issueKey(services.execute, context, request.caller, request.body);
+      return answerIssued(201, outcome, services);
     },
   }),
   defineRoute({
@@ -68,9 +81,9 @@ export const keyWriteRoutes = [
     bodyExample: { scopes: ['invoices:read', 'invoices:write'] },
     problems: ['conflict', 'permission_escalation'],
     responses: keyAnswer('The key as it is now.'),
-    async handler(request, { keys }) {
-      const { id } = request.params;
-      return answerDone(200, await keys.update(callOf(request, keyStream(id)), id, request.body));
+    async handler(request, services) {
+      const outcome = await updateKey(services.execute, atKey(request), request.caller, inputOf(request));
+      return answerKey(outcome, services);
     },
   }),
   defineRoute({
@@ -84,9 +97,9 @@ export const keyWriteRoutes = [
     body: rotateKeySchema,
     bodyExample: { overlapSeconds: 3_600 },
     responses: { 200: { description: 'Rotated.', schema: issuedKeyViewSchema, example: issuedExample } },
-    async handler(request, { keys }) {
-      const { id } = request.params;
-      return answerDone(200, await keys.rotate(callOf(request, keyStream(id)), id, request.body));
+    async handler(request, services) {
+      const outcome = await rotateKey(services.execute, atKey(request), request.caller, inputOf(request));
+      return answerIssued(200, outcome, services);
     },
   }),
   defineRoute({
@@ -99,9 +112,9 @@ export const keyWriteRoutes = [
     body: revokeKeySchema,
     bodyExample: { reason: 'customer left' },
     responses: keyAnswer('The key, revoked.'),
-    async handler(request, { keys }) {
-      const { id } = request.params;
-      return answerDone(200, await keys.revoke(callOf(request, keyStream(id)), id, request.body));
+    async handler(request, services) {
+      const outcome = await revokeKey(services.execute, atKey(request), inputOf(request));
+      return answerKey(outcome, services);
     },
   }),
   defineRoute({
@@ -114,9 +127,9 @@ export const keyWriteRoutes = [
     body: disableKeySchema,
     bodyExample: { reason: 'invoice overdue' },
     responses: keyAnswer('The key, disabled.'),
-    async handler(request, { keys }) {
-      const { id } = request.params;
-      return answerDone(200, await keys.disable(callOf(request, keyStream(id)), id, request.body));
+    async handler(request, services) {
+      const outcome = await disableKey(services.execute, atKey(request), inputOf(request));
+      return answerKey(outcome, services);
     },
   }),
   defineRoute({
@@ -129,9 +142,9 @@ export const keyWriteRoutes = [
     body: enableKeySchema,
     bodyExample: { reason: 'invoice paid' },
     responses: keyAnswer('The key, enabled.'),
-    async handler(request, { keys }) {
-      const { id } = request.params;
-      return answerDone(200, await keys.enable(callOf(request, keyStream(id)), id, request.body));
+    async handler(request, services) {
+      const outcome = await enableKey(services.execute, atKey(request), request.caller, inputOf(request));
+      return answerKey(outcome, services);
     },
   }),
   defineRoute({
@@ -144,9 +157,9 @@ export const keyWriteRoutes = [
     body: setCreditsSchema,
     bodyExample: { credits: { remaining: 10_000, refill: { amount: 10_000, everySeconds: 86_400 } } },
     responses: keyAnswer('The key as it is now.'),
-    async handler(request, { keys }) {
-      const { id } = request.params;
-      return answerDone(200, await keys.setCredits(callOf(request, keyStream(id)), id, request.body));
+    async handler(request, services) {
+      const outcome = await setCredits(services.execute, atKey(request), request.caller, inputOf(request));
+      return answerKey(outcome, services);
     },
   }),
   defineRoute({
@@ -165,8 +178,13 @@ export const keyWriteRoutes = [
         example: { results: [{ keyId: keyExample.id, revokedAt: '2026-03-05T07:00:00.000Z' }] },
       },
     },
-    async handler(request, { keys }) {
-      return answerDone(200, await keys.revokeMany((target) => callOf(request, target), request.body));
+    async handler(request, services) {
+      const revoked = await revokeKeys(services.execute, (target) => request.command(target), request.body);
+      const results = revoked.map(({ keyId, outcome }) => {
+        if (outcome.kind === 'rejected') return { keyId, error: briefly(outcome.rejection) };
+        return { keyId, revokedAt: viewOf(outcome, services).revokedAt! };
+      });
+      return { status: 200, body: { results }, ...manyOf(revoked.map(({ outcome }) => outcome)) };
     },
   }),
   defineRoute({
@@ -197,8 +215,12 @@ export const keyWriteRoutes = [
         example: { results: [{ index: 0, keyId: keyExample.id }] },
       },
     },
-    async handler(request, { keys }) {
-      return answerDone(200, await keys.importMany((target) => callOf(request, target), request.body));
+    async handler(request, services) {
+      const imported = await importKeys(services.execute, (target) => request.command(target), request.body);
+      const results = imported.map(({ index, keyId, outcome }) =>
+        outcome.kind === 'rejected' ? { index, error: briefly(outcome.rejection) } : { index, keyId },
+      );
+      return { status: 200, body: { results }, ...manyOf(imported.map(({ outcome }) => outcome)) };
     },
   }),
   defineRoute({
@@ -218,8 +240,13 @@ export const keyWriteRoutes = [
       },
     },
     problems: ['not_found', 'conflict', 'verify_stale'],
-    async handler(request, { keys }) {
-      return answerDone(200, await keys.reportLeak((target) => callOf(request, target), request.body));
+    async handler(request, services) {
+      const at = (keyId: string) => request.command(keyStream(keyId));
+      const outcome = await reportLeak(services.execute, at, request.caller.tenant, request.body);
+      const answer = answerKey(outcome, services);
+      if (outcome.kind === 'rejected') return answer;
+      const { secret, revoked } = outcome;
+      return { ...answer, body: { key: answer.body, secret, revoked } };
     },
   }),
   defineRoute({
@@ -243,10 +270,15 @@ export const keyWriteRoutes = [
         example: { ownerId: 'customer-42', revokedAt: '2026-03-05T07:00:00.000Z', version: 1 },
       },
     },
-    async handler(request, { keys }) {
+    async handler(request, services) {
       const { ownerId } = request.params;
-      const stream = ownerStream(request.caller.tenant, ownerId);
-      return answerDone(200, await keys.revokeOwner(callOf(request, stream), ownerId, request.body));
+      const context = request.command(ownerStream(request.caller.tenant, ownerId));
+      const outcome = await revokeOwnerKeys(services.execute, context, { ownerId, ...request.body });
+      return answerOutcome(outcome, ({ state, version }) => ({
+        status: 200,
+        version,
+        body: { ownerId, revokedAt: new Date(state.revokedAllAtMs).toISOString(), version },
+      }));
     },
   }),
 ];

@@ -1,6 +1,12 @@
 /** Tenants: who keys belong to. Only keys of the default tenant come here. */
 import { z } from 'zod';
+import type { Outcome } from '../../commands/execute.ts';
 import { TENANTS_COLLECTION, tenantStream } from '../../commands/streams.ts';
+import { createTenant } from '../../commands/tenants/create-tenant.ts';
+import { issueAdminKey } from '../../commands/tenants/issue-admin-key.ts';
+import { resumeTenant } from '../../commands/tenants/resume-tenant.ts';
+import { suspendTenant } from '../../commands/tenants/suspend-tenant.ts';
+import type { TenantState } from '../../commands/tenants/tenant-state.ts';
 import { tenantView } from '../../commands/tenants/tenant-view.ts';
 import { getTenant, listTenants } from '../../projections/tenants/queries.ts';
 import {
@@ -9,14 +15,16 @@ import {
   resumeTenantSchema,
   suspendTenantSchema,
 } from '../../schemas/commands/tenants.ts';
-import type { Position } from '../../schemas/envelope.ts';
+import type { Position, TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import { tenantIdSchema } from '../../schemas/values.ts';
 import { issuedKeyViewSchema } from '../../schemas/views/keys.ts';
 import { tenantViewSchema } from '../../schemas/views/tenants.ts';
 import { MAX_READ_WAIT_MS } from '../plugins/position.ts';
+import type { Answer } from '../route.ts';
 import { defineRoute } from '../services.ts';
-import { answerDone, callOf } from './answer-outcome.ts';
+import { answerIssued } from './answer-key.ts';
+import { answerOutcome } from './answer-outcome.ts';
 import { issuedExample, tenantExample } from './examples.ts';
 import { nextCursorSchema, pageQuery, pagerOf } from './paging.ts';
 
@@ -33,6 +41,20 @@ const waiting = (atLeast: Position | undefined) => ({
   ...(atLeast === undefined ? {} : { atLeast }),
 });
 
+function answerTenant(status: number, outcome: Outcome<TenantState>): Answer {
+  return answerOutcome(outcome, ({ state, version }) => ({ status, version, body: tenantView(state) }));
+}
+
+/** The body, with the tenant that the path names and the version that `If-Match` demands. */
+function inputOf<B extends object>(request: {
+  readonly params: { readonly id: string };
+  readonly body: B;
+  readonly ifVersion: number | undefined;
+}): B & { readonly tenantId: TenantId; readonly ifVersion?: number } {
+  const { params, body, ifVersion } = request;
+  return { ...body, tenantId: params.id as TenantId, ...(ifVersion === undefined ? {} : { ifVersion }) };
+}
+
 export const tenantRoutes = [
   defineRoute({
     ...writes,
@@ -45,9 +67,9 @@ export const tenantRoutes = [
     bodyExample: { slug: 'acme', name: 'Acme Ltd' },
     problems: ['already_exists'],
     responses: { 201: { description: 'Created.', schema: tenantViewSchema, example: tenantExample } },
-    async handler(request, { tenants }) {
-      const target = `${TENANTS_COLLECTION}/${request.body.slug}`;
-      return answerDone(201, await tenants.create(callOf(request, target), request.body));
+    async handler(request, services) {
+      const context = request.command(`${TENANTS_COLLECTION}/${request.body.slug}`);
+      return answerTenant(201, await createTenant(services.execute, context, request.body));
     },
   }),
   defineRoute({
@@ -124,9 +146,9 @@ export const tenantRoutes = [
     bodyExample: { reason: 'contract ended' },
     problems: ['conflict'],
     responses: tenantAnswer('The tenant, suspended.'),
-    async handler(request, { tenants }) {
-      const { id } = request.params;
-      return answerDone(200, await tenants.suspend(callOf(request, tenantStream(id)), id, request.body));
+    async handler(request, services) {
+      const context = request.command(tenantStream(request.params.id));
+      return answerTenant(200, await suspendTenant(services.execute, context, inputOf(request)));
     },
   }),
   defineRoute({
@@ -142,9 +164,9 @@ export const tenantRoutes = [
     bodyExample: { reason: 'contract renewed' },
     problems: ['conflict'],
     responses: tenantAnswer('The tenant, active.'),
-    async handler(request, { tenants }) {
-      const { id } = request.params;
-      return answerDone(200, await tenants.resume(callOf(request, tenantStream(id)), id, request.body));
+    async handler(request, services) {
+      const context = request.command(tenantStream(request.params.id));
+      return answerTenant(200, await resumeTenant(services.execute, context, inputOf(request)));
     },
   }),
   defineRoute({
@@ -159,10 +181,15 @@ export const tenantRoutes = [
     bodyExample: { name: 'First administrator' },
     problems: ['conflict', 'permission_escalation'],
     responses: { 201: { description: 'Issued.', schema: issuedKeyViewSchema, example: issuedExample } },
-    async handler(request, { tenants }) {
-      const { id } = request.params;
-      const call = callOf(request, `${tenantStream(id)}/admin-keys`);
-      return answerDone(201, await tenants.issueAdminKey(call, id, request.body));
+    async handler(request, services) {
+      const tenantId = request.params.id as TenantId;
+      const context = request.command(`${tenantStream(tenantId)}/admin-keys`);
+      const input = { ...request.body, tenantId };
+      return answerIssued(
+        201,
+        await issueAdminKey(services.execute, context, request.caller, input),
+        services,
+      );
     },
   }),
 ];
