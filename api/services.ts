@@ -5,7 +5,6 @@ import type { KeyDeps } from '../commands/keys/key-command.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStore } from '../projections/store.ts';
 import type { Epoch } from '../schemas/envelope.ts';
-import type { KeyPast } from './domain-ports.ts';
 import { routesOf } from './route.ts';
 import type { Verifier } from './verify/verifier.ts';
 
@@ -19,7 +18,6 @@ export interface Services {
   readonly projections: Pick<ProjectionStore<never>, 'revisions' | 'parked' | 'isParked'>;
   /** At least 32 bytes, the same in every process of the API: signs page cursors. */
   readonly cursorKey: Uint8Array;
-  readonly past: KeyPast;
   readonly verifier: Pick<Verifier, 'verify' | 'verifyMany'>;
 }
 

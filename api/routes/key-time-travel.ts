@@ -1,17 +1,16 @@
 /** One key: as it is, as it was, and how it came to be. */
 import { z } from 'zod';
+import { keyAsOf } from '../../commands/keys/key-as-of.ts';
+import { keyChangeView, keyHistory } from '../../commands/keys/key-history.ts';
 import { keyView } from '../../commands/keys/key-view.ts';
 import { explainVerifySchema } from '../../schemas/commands/verify.ts';
-import { PlinthError } from '../../schemas/errors.ts';
 import { keyHistoryViewSchema, keyViewSchema } from '../../schemas/views/keys.ts';
 import { defineRoute } from '../services.ts';
 import { keyExample, POSITION_EXAMPLE } from './examples.ts';
-import { readKey } from './key-reads.ts';
+import { noSuchKey, readKey } from './key-reads.ts';
 import { keyParams } from './keys-read.ts';
-import { pageQuery } from './paging.ts';
-
-const DEFAULT_HISTORY_ITEMS = 50;
-const HISTORY_CURSOR = /^v([1-9][0-9]{0,9})$/;
+import { momentOf } from './moment.ts';
+import { pageQuery, pagerOf } from './paging.ts';
 
 export const keyTimeTravelRoutes = [
   defineRoute({
@@ -36,9 +35,11 @@ export const keyTimeTravelRoutes = [
       const { id } = request.params;
       const { asOf } = request.query;
       if (asOf !== undefined) {
-        const key = await services.past.keyAsOf(request.caller.tenant, id, asOf);
+        const moment = momentOf(asOf, services.epoch());
+        const then = await keyAsOf(services.execute, request.caller.tenant, id, moment);
+        if (then === null) throw noSuchKey();
         // No ETag: a version that is past matches nothing that can be changed.
-        return { status: 200, body: key };
+        return { status: 200, body: keyView(then.key, then.owner, then.atMs), position: then.position };
       }
       const { record, position } = await readKey(services, request, id);
       const key = keyView(record.key, record.owner, services.clock.now());
@@ -55,7 +56,7 @@ export const keyTimeTravelRoutes = [
     access: { permission: 'keys:read' },
     params: keyParams,
     query: z.strictObject(pageQuery),
-    problems: ['invalid_cursor'],
+    problems: ['invalid_cursor', 'epoch_gone'],
     responses: {
       200: {
         description: 'A page of changes.',
@@ -78,21 +79,14 @@ export const keyTimeTravelRoutes = [
       },
     },
     async handler(request, services) {
-      const { limit, cursor } = request.query;
-      const { changes, next } = await services.past.history(request.caller.tenant, request.params.id, {
-        after: cursor === undefined ? 0 : afterOf(cursor),
-        limit: limit ?? DEFAULT_HISTORY_ITEMS,
-      });
-      return { status: 200, body: { changes, nextCursor: next === null ? null : `v${next}` } };
+      const { tenant } = request.caller;
+      const { id } = request.params;
+      const pager = pagerOf(services, tenant, `history of ${id}`, request.query);
+      const page = await keyHistory(services.execute, tenant, id, pager.page);
+      if (page === null) throw noSuchKey();
+      const epoch = services.epoch();
+      const changes = page.entries.map((entry) => keyChangeView(epoch, entry));
+      return { status: 200, body: { changes, nextCursor: pager.next(page) } };
     },
   }),
 ];
-
-/** A history goes on after a version of the key's stream: that is no secret and needs no signature. */
-function afterOf(cursor: string): number {
-  const match = HISTORY_CURSOR.exec(cursor);
-  if (match) return Number(match[1]);
-  throw new PlinthError('invalid_cursor', 'The cursor is not one that a history answered.', {
-    errors: [{ field: 'query.cursor', message: 'it is not one of ours' }],
-  });
-}

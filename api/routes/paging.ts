@@ -34,7 +34,7 @@ interface PageQuery {
 export interface Pager {
   readonly page: PageRequest;
   /** The cursor that leads on from this page. */
-  next(page: Page<unknown>): string | null;
+  next(page: Pick<Page<unknown>, 'next'>): string | null;
 }
 
 /** Throws `invalid_cursor` or `epoch_gone`. `list` names the query, `filters` are as they were asked. */

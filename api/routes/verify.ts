@@ -1,12 +1,22 @@
 /** Is this key good for this, now? */
 import { z } from 'zod';
-import { explainVerifySchema, verifyBatchSchema, verifyKeySchema } from '../../schemas/commands/verify.ts';
+import { explainVerdict } from '../../commands/keys/explain-verdict.ts';
+import { explainAsOf } from '../../commands/keys/key-as-of.ts';
+import { noOwner } from '../../commands/keys/owner-state.ts';
+import {
+  type ExplainVerify,
+  explainVerifySchema,
+  verifyBatchSchema,
+  verifyKeySchema,
+} from '../../schemas/commands/verify.ts';
+import { positionToken, type TenantId } from '../../schemas/envelope.ts';
 import { type ExplanationView, explanationViewSchema } from '../../schemas/views/keys.ts';
 import { type VerifyView, verifyBatchViewSchema, verifyViewSchema } from '../../schemas/views/verify.ts';
 import type { RouteRequest } from '../route.ts';
-import { defineRoute } from '../services.ts';
+import { defineRoute, type Services } from '../services.ts';
 import { rateLimitHeaders } from '../verify/rate-limit-headers.ts';
 import { keyExample, POSITION_EXAMPLE } from './examples.ts';
+import { momentOf } from './moment.ts';
 
 const verdictExample: VerifyView = {
   valid: true,
@@ -28,7 +38,7 @@ const explanationExample: ExplanationView = {
   keyId: keyExample.id,
   at: '2026-03-03T14:03:00.000Z',
   position: POSITION_EXAMPLE,
-  checks: [{ name: 'enabled', passed: false, code: 'DISABLED', detail: 'The key was disabled.' }],
+  checks: [{ name: 'enabled', passed: false, code: 'DISABLED', detail: 'it is disabled' }],
 };
 
 const contextOf = (request: Pick<RouteRequest, 'caller' | 'trace' | 'atLeast'>) => ({
@@ -37,6 +47,38 @@ const contextOf = (request: Pick<RouteRequest, 'caller' | 'trace' | 'atLeast'>) 
   traceId: request.trace.traceId,
   ...(request.atLeast === undefined ? {} : { atLeast: request.atLeast }),
 });
+
+/** A key that is not the caller's is NOT_FOUND, as a verify answers. */
+async function explain(
+  services: Services,
+  tenant: TenantId,
+  { keyId, asOf, ...asked }: ExplainVerify,
+): Promise<ExplanationView> {
+  const epoch = services.epoch();
+  const moment = momentOf(asOf, epoch);
+  const then = await explainAsOf(services.execute, tenant, keyId, moment, asked);
+  if (then !== null) {
+    const { code, checks, atMs, position } = then;
+    return {
+      valid: code === 'VALID',
+      code,
+      keyId,
+      at: new Date(atMs).toISOString(),
+      position: position && positionToken(epoch, position),
+      checks: [...checks],
+    };
+  }
+  const atMs = 'timeMs' in moment ? moment.timeMs : services.clock.now();
+  const nobody = { key: null, owner: noOwner, suspended: false, parked: false };
+  return {
+    valid: false,
+    code: 'NOT_FOUND',
+    keyId,
+    at: new Date(atMs).toISOString(),
+    position: 'position' in moment ? positionToken(epoch, moment.position) : null,
+    checks: [...explainVerdict(nobody, asked, atMs).checks],
+  };
+}
 
 export const verifyRoutes = [
   defineRoute({
@@ -58,7 +100,7 @@ export const verifyRoutes = [
       requestId: 'b1946ac9-2f0e',
     },
     readsYourWrites: true,
-    problems: ['unknown_limit', 'request_id_reused', 'not_found', 'epoch_gone'],
+    problems: ['unknown_limit', 'request_id_reused', 'epoch_gone'],
     responses: {
       200: {
         description: 'The verdict; with `asOf` the explanation.',
@@ -68,12 +110,12 @@ export const verifyRoutes = [
         alternativeExample: explanationExample,
       },
     },
-    async handler(request, { verifier, past }) {
+    async handler(request, services) {
       const { body } = request;
       if ('asOf' in body) {
-        return { status: 200, alternative: true, body: await past.explain(request.caller.tenant, body) };
+        return { status: 200, alternative: true, body: await explain(services, request.caller.tenant, body) };
       }
-      const judged = verifier.verify(contextOf(request), body);
+      const judged = services.verifier.verify(contextOf(request), body);
       const view = judged instanceof Promise ? await judged : judged;
       return {
         status: 200,

@@ -81,7 +81,9 @@ function damageOnce(root: object, random: SeededRandom): void {
   }
   const keys = Object.keys(at);
   const action = random.below(10);
-  if (keys.length === 0 || action === 0) {
+  if (Array.isArray(at) && (keys.length === 0 || action === 0)) {
+    at.push(random.pick(hostileValues));
+  } else if (keys.length === 0 || action === 0) {
     const name = random.pick([
       'unknown',
       '__proto__',
