@@ -1,0 +1,11 @@
+/** Every projection, one line each: what the projector runs, and the command line lists. */
+import { keysProjection } from './keys/keys-projection.ts';
+import type { Projection } from './projection.ts';
+import { tenantsProjection } from './tenants/tenants-projection.ts';
+import { usageProjection } from './usage/usage-projection.ts';
+
+export const projectionCatalogue: readonly Projection[] = [
+  keysProjection,
+  tenantsProjection,
+  usageProjection,
+];
