@@ -66,7 +66,7 @@ export const hostileValues: readonly unknown[] = [
 /** The document with some places replaced, removed, repeated or added. The original is left as it is. */
 export function damaged(document: unknown, random: SeededRandom): unknown {
   const copy = structuredClone(document);
-  if (copy === null || typeof copy !== 'object' || random.chance(0.05)) return random.pick(hostileValues);
+  if (copy === null || typeof copy !== 'object' || random.chance(0.05)) return hostile(random);
   const times = 1 + random.below(3);
   for (let i = 0; i < times; i++) damageOnce(copy, random);
   return copy;
@@ -82,7 +82,7 @@ function damageOnce(root: object, random: SeededRandom): void {
   const keys = Object.keys(at);
   const action = random.below(10);
   if (Array.isArray(at) && (keys.length === 0 || action === 0)) {
-    at.push(random.pick(hostileValues));
+    at.push(hostile(random));
   } else if (keys.length === 0 || action === 0) {
     const name = random.pick([
       'unknown',
@@ -96,7 +96,7 @@ function damageOnce(root: object, random: SeededRandom): void {
       'id',
     ]);
     Object.defineProperty(at, name, {
-      value: random.pick(hostileValues),
+      value: hostile(random),
       enumerable: true,
       configurable: true,
       writable: true,
@@ -104,6 +104,11 @@ function damageOnce(root: object, random: SeededRandom): void {
   } else if (action === 1) {
     delete at[random.pick(keys)];
   } else {
-    at[random.pick(keys)] = random.pick(hostileValues);
+    at[random.pick(keys)] = hostile(random);
   }
+}
+
+/** A copy: what was put in may itself be damaged next. */
+function hostile(random: SeededRandom): unknown {
+  return structuredClone(random.pick(hostileValues));
 }
