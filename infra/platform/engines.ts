@@ -1,0 +1,170 @@
+/** What every role and every verb of the command line stands on: database, log, data keys, codec, read models. */
+import { chmod, mkdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Clock, Random } from '../../commands/clock.ts';
+import type { Codec } from '../../commands/codec.ts';
+import type { EventLog } from '../../commands/event-log.ts';
+import type { KeyDeps } from '../../commands/keys/key-command.ts';
+import { personalCodec } from '../../commands/personal-codec.ts';
+import type { Settings } from '../../schemas/config.ts';
+import { eventCatalogue } from '../../schemas/events/catalogue.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
+import { openPostgresEventLog, type PostgresEventLog } from '../event-log/postgres-event-log.ts';
+import { openPostgresDataKeys, type PostgresDataKeys } from '../postgres/data-keys.ts';
+import { createPool, type Pool } from '../postgres/pool.ts';
+import { migrateProjections, postgresProjectionStore } from '../postgres/projection-store.ts';
+import { type PostgresReadModels, postgresReadModels } from '../postgres/read-models.ts';
+import { type Keyring, openKeyring } from '../secrets/keyring.ts';
+import { systemClock, systemRandom } from '../system-clock.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+
+export interface Engines {
+  readonly settings: Settings;
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** The embedded server, when there is no DATABASE_URL. */
+  readonly embedded: EmbeddedPostgres | null;
+  /** Of the primary. */
+  readonly pool: Pool;
+  readonly keyPool: Pool;
+  readonly keyring: Keyring;
+  /** The log as commands use it: each append is measured. */
+  readonly log: EventLog;
+  readonly postgresLog: PostgresEventLog;
+  readonly dataKeys: PostgresDataKeys;
+  readonly codec: Codec;
+  readonly store: ReturnType<typeof postgresProjectionStore>;
+  readonly readModels: PostgresReadModels;
+  readonly keyDeps: KeyDeps;
+  /** Names this life of this process. */
+  readonly writer: string;
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  readonly settings: Settings;
+  readonly log: Log;
+  readonly metrics?: Metrics;
+  /** What connections are called in `pg_stat_activity`. */
+  readonly applicationName: string;
+}
+
+export async function openEngines(options: EngineOptions): Promise<Engines> {
+  const { settings, log, metrics, applicationName } = options;
+  const clock = systemClock;
+  const random = systemRandom;
+  const dataDir = resolve(settings.dataDir);
+  const undo: (() => Promise<unknown>)[] = [];
+  try {
+    // Others may pass through: the server's own folder is closed, and so are the secrets.
+    await mkdir(dataDir, { recursive: true });
+    await chmod(dataDir, 0o755).catch(() => {});
+    const embedded = settings.databaseUrl
+      ? null
+      : await startEmbeddedPostgres({
+          dataDir: join(dataDir, 'postgres'),
+          log: (line) => log.info({ component: 'postgres' }, line),
+        });
+    if (embedded) undo.push(() => embedded.stop());
+    const lost = (error: Error) => {
+      metrics?.noticed('database_connection_lost');
+      log.warn({ component: 'postgres', err: error }, 'a connection to the database was lost');
+    };
+    const poolOf = (connectionString: string, name: string) => {
+      const pool = createPool({
+        connectionString,
+        applicationName: `${applicationName} ${name}`,
+        maxConnections: settings.databaseConnections,
+        onLostConnection: lost,
+        ...(metrics ? { onQuery: metrics.queried } : {}),
+      });
+      undo.push(() => pool.close());
+      return pool;
+    };
+    const primaryUrl = settings.databaseUrl?.reveal() ?? embedded!.url;
+    const pool = poolOf(primaryUrl, 'primary');
+    const keyPool = settings.dataKeysUrl ? poolOf(settings.dataKeysUrl.reveal(), 'data keys') : pool;
+    const replica = settings.replicaUrl ? poolOf(settings.replicaUrl.reveal(), 'replica') : pool;
+
+    const keyring = await openKeyring({
+      dataDir,
+      random,
+      ...(settings.masterKey ? { masterKey: settings.masterKey } : {}),
+      ...(settings.peppers ? { peppers: settings.peppers } : {}),
+    });
+    const postgresLog = await openPostgresEventLog({ pool, clock, onLostConnection: lost });
+    undo.push(() => postgresLog.close());
+    await migrateProjections(pool);
+    const dataKeys = await openPostgresDataKeys({ pool: keyPool, keyring, clock, random });
+    const codec = personalCodec({
+      dataKeys,
+      clock,
+      random,
+      catalogue: eventCatalogue,
+      onLost: (event, field) => {
+        metrics?.noticed('personal_field_lost');
+        log.error(
+          { component: 'codec', stream: event.stream, position: event.position, detail: field },
+          'the data key of a personal field is missing although nothing erased it',
+        );
+      },
+    });
+    const readModels = postgresReadModels({ pool: replica, primary: pool, clock });
+    undo.push(() => readModels.close());
+    const measured = metrics ? measuredLog(postgresLog, metrics) : postgresLog;
+    return {
+      settings,
+      dataDir,
+      clock,
+      random,
+      embedded,
+      pool,
+      keyPool,
+      keyring,
+      log: measured,
+      postgresLog,
+      dataKeys,
+      codec,
+      store: postgresProjectionStore(pool),
+      readModels,
+      keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers },
+      writer: Buffer.from(random.bytes(8)).toString('hex'),
+      close: () => closeAll(undo),
+    };
+  } catch (error) {
+    await closeAll(undo).catch(() => {});
+    throw error;
+  }
+}
+
+/** In the reverse order of opening; one that fails does not keep the others open. */
+async function closeAll(undo: (() => Promise<unknown>)[]): Promise<void> {
+  let failure: unknown;
+  for (const close of undo.splice(0).reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure) throw failure;
+}
+
+function measuredLog(log: PostgresEventLog, metrics: Metrics): EventLog {
+  return {
+    ...log,
+    async append(stream, expected, events) {
+      const startedMs = performance.now();
+      try {
+        const answer = await log.append(stream, expected, events);
+        metrics.appended((performance.now() - startedMs) / 1000, answer.ok ? 'appended' : 'conflict');
+        return answer;
+      } catch (error) {
+        metrics.appended((performance.now() - startedMs) / 1000, 'failed');
+        throw error;
+      }
+    },
+  };
+}
