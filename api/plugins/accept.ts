@@ -4,7 +4,7 @@ import { PlinthError } from '../../schemas/errors.ts';
 /** Throws `not_acceptable` when `Accept` rules out what the route answers. */
 export function demandAcceptable(request: FastifyRequest, types: readonly string[]): void {
   const { accept } = request.headers;
-  if (accept === undefined || accept === '*/*' || accept === types[0]) return;
+  if (accept === undefined || accept === '' || accept === '*/*' || accept === types[0]) return;
   for (const range of accept.split(',', 50)) {
     const [type, ...params] = range.trim().toLowerCase().split(';');
     if (params.some((p) => /^\s*q\s*=\s*0(?:\.0{0,3})?\s*$/.test(p))) continue;
@@ -15,6 +15,6 @@ export function demandAcceptable(request: FastifyRequest, types: readonly string
 
 /** Whether the range would take one of the types. */
 function matches(range: string, types: readonly string[]): boolean {
-  if (range === '*/*' || range === '') return true;
+  if (range === '*/*') return true;
   return types.some((type) => range === type || range === `${type.slice(0, type.indexOf('/'))}/*`);
 }

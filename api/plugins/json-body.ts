@@ -59,8 +59,8 @@ export function parseJson(bytes: Uint8Array): unknown {
   return value;
 }
 
-/** What may hide a hostile name or character; a hit is looked at closely. */
-const SUSPECT = /\\u(?:0000|d[89a-f])|__proto__|\\u005f|constructor|\\u0063/i;
+/** What may hide a hostile name or character, any letter of it escaped; a hit is looked at closely. */
+const SUSPECT = /\\u(?:00|d[89a-f])|__proto__|constructor/i;
 
 function refuseHostile(root: unknown): void {
   const faults: FieldFault[] = [];

@@ -5,6 +5,7 @@ import type { OpenApiDocument } from '../../api/openapi/document.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
 import type { Services } from '../../api/services.ts';
 import { createVerifier } from '../../api/verify/verifier.ts';
+import type { EventLog } from '../../commands/event-log.ts';
 import { creditLeases } from '../../commands/keys/credit-leases.ts';
 import { issueKey } from '../../commands/keys/issue-key.ts';
 import { personalCodec } from '../../commands/personal-codec.ts';
@@ -50,6 +51,8 @@ export interface RunningApp {
   readonly tenantId: TenantId;
   /** Another tenant, and a management key of it that may do everything there. */
   readonly other: IssuedKey & { readonly tenantId: string };
+  /** The log itself, for events that no command would write. */
+  readonly log: EventLog;
   now(): number;
   /** With the admin key. The answer's JSON; throws when it is not 2xx. */
   get(url: string): Promise<Record<string, unknown>>;
@@ -117,6 +120,7 @@ export async function runningApp(t: Cleanup): Promise<RunningApp> {
     key,
     tenantId: DEFAULT_TENANT,
     other: { ...other, tenantId },
+    log: house.log,
     now: () => systemClock.now(),
     get: (url) => call('GET', url, admin.secret),
     post: (url, body) => call('POST', url, admin.secret, body),
@@ -127,7 +131,7 @@ export async function runningApp(t: Cleanup): Promise<RunningApp> {
 }
 
 /** Everything that runs, and the first management key. Closed after the test, in order. */
-async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: IssuedKey }> {
+async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: IssuedKey; log: EventLog }> {
   const clock = systemClock;
   const random = systemRandom;
   const connectionString = await testDatabase(t);
@@ -213,5 +217,5 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     await pool.close();
   });
   const hint = first.state.secrets.at(-1)!.hint ?? '';
-  return { app, admin: { id: first.state.keyId, secret: first.secret!.reveal(), hint } };
+  return { app, log, admin: { id: first.state.keyId, secret: first.secret!.reveal(), hint } };
 }

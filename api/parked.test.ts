@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { test } from 'node:test';
+import { keyStream } from '../commands/streams.ts';
+import type { EventId } from '../schemas/envelope.ts';
+import { type RunningApp, runningApp } from '../test/support/running-app.ts';
+
+/** An event whose data no schema takes. */
+async function spoil(running: RunningApp, keyId: string, tenant: string): Promise<void> {
+  const metadata = {
+    tenant,
+    actor: 'system:test',
+    commandId: randomUUID(),
+    requestDigest: null,
+    correlationId: 'test',
+    causationId: null,
+    traceparent: null,
+  };
+  const appended = await running.log.append(keyStream(keyId), 'any', [
+    {
+      id: randomUUID() as EventId,
+      type: 'key.scopes-changed',
+      schemaVersion: 1,
+      timeMs: running.now(),
+      nonce: randomBytes(16),
+      data: Buffer.from('{"scopes":"none of a kind"}'),
+      metadata: Buffer.from(JSON.stringify(metadata)),
+    },
+  ]);
+  assert.ok(appended.ok);
+}
+
+test('a parked key is told to its own tenant alone, and is whole again when its event is discarded', async (t) => {
+  const cleanups: (() => unknown)[] = [];
+  t.after(async () => {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  });
+  const running = await runningApp({ after: (fn) => cleanups.push(fn) });
+  const { id } = running.key;
+  const stream = keyStream(id);
+  const ask = (url: string, secret = running.admin.secret, payload?: object, headers = {}) =>
+    running.app.inject({
+      method: payload === undefined ? 'GET' : 'POST',
+      url,
+      headers: { authorization: `Bearer ${secret}`, ...headers },
+      ...(payload === undefined ? {} : { payload }),
+    });
+  const replay = '/v1/projections/keys/parked/replay';
+  const early = await ask(replay, running.admin.secret, { stream });
+  assert.equal(early.statusCode, 409, early.payload);
+
+  await spoil(running, id, running.tenantId);
+  await running.until(async () => (await ask(`/v1/keys/${id}`)).statusCode === 503);
+  const own = await ask(`/v1/keys/${id}`);
+  assert.equal(own.json<{ code: string }>().code, 'stream_parked');
+  assert.equal((await ask(`/v1/keys/${id}`, running.other.secret)).statusCode, 404);
+  const verdict = await ask('/v1/keys/verify', running.admin.secret, { key: running.key.secret });
+  assert.equal(verdict.json<{ code: string }>().code, 'STREAM_PARKED');
+
+  const { parked } = await running.get('/v1/projections/keys/parked');
+  const [found] = parked as { stream: string; firstVersion: number; error: string }[];
+  assert.equal(found!.stream, stream);
+  assert.ok(!found!.error.includes('none of a kind'), 'the error quotes data');
+  assert.equal((await ask('/v1/projections/nothing/parked')).statusCode, 404);
+
+  const headers = { 'idempotency-key': 'discard-1' };
+  const discard = '/v1/projections/keys/parked/discard';
+  const body = { stream, version: found!.firstVersion };
+  const asked = await ask(discard, running.admin.secret, body, headers);
+  assert.equal(asked.statusCode, 202, asked.payload);
+  await running.until(async () => (await ask(`/v1/keys/${id}`)).statusCode === 200);
+  const again = await ask(discard, running.admin.secret, body, headers);
+  assert.equal(again.statusCode, 202, again.payload);
+  assert.equal(again.headers['idempotency-replayed'], 'true');
+});
