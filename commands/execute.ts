@@ -15,6 +15,7 @@ import type { Rejection } from '../schemas/errors.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Codec } from './codec.ts';
 import type { Decider, Fact } from './decider.ts';
+import { decodeStream } from './decode-stream.ts';
 import { type Appended, type Conflict, type EventLog, InvalidAppend } from './event-log.ts';
 import { eventIdOf } from './ids.ts';
 
@@ -89,7 +90,7 @@ export async function fold<S, E>(
   decider: Pick<Decider<S, never, E>, 'initial' | 'evolve'>,
   stream: StreamId,
 ): Promise<Folded<S>> {
-  const events = await deps.codec.decode(await deps.log.readStream(stream));
+  const events = await decodeStream(deps.codec, await deps.log.readStream(stream));
   const state = events.reduce((s, event) => decider.evolve(s, event as unknown as Fact<E>), decider.initial);
   return { state, version: events.at(-1)?.version ?? 0, events };
 }

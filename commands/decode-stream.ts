@@ -1,0 +1,27 @@
+import type { Decoded, Recorded } from '../schemas/envelope.ts';
+import { PlinthError } from '../schemas/errors.ts';
+import { type Codec, NewerSchemaVersion, UndecodableEvent } from './codec.ts';
+
+/**
+ * Decodes a run of one stream for somebody who asks about that stream alone. An event that cannot be
+ * decoded is told as what it means for them: `stream_parked`, or `unavailable` where a newer release wrote
+ * it. Neither tells more of the event than its type.
+ */
+export async function decodeStream(
+  codec: Pick<Codec, 'decode'>,
+  events: readonly Recorded[],
+): Promise<readonly Decoded[]> {
+  try {
+    return await codec.decode(events);
+  } catch (error) {
+    if (error instanceof NewerSchemaVersion) {
+      const detail = `A newer release wrote an event (${error.event.type}) that this one cannot read.`;
+      throw new PlinthError('unavailable', detail, {}, { cause: error });
+    }
+    if (error instanceof UndecodableEvent) {
+      const detail = `An event (${error.event.type}, version ${error.event.version}) cannot be read.`;
+      throw new PlinthError('stream_parked', detail, {}, { cause: error });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * A reactor: a checkpointed consumer of the log that turns events into commands. It takes every event at
+ * least once and in order; what it commands is idempotent, because the same event makes the same command
+ * ids. Rebuilds never run it: it is no projection, and its checkpoint is its own.
+ */
+import {
+  type Bookmark,
+  type CommandId,
+  type Decoded,
+  type Recorded,
+  START,
+  type StreamId,
+} from '../schemas/envelope.ts';
+import type { Clock } from './clock.ts';
+import { type Codec, NewerSchemaVersion } from './codec.ts';
+import type { EventLog } from './event-log.ts';
+import { uuidv5 } from './ids.ts';
+
+export interface Reactor {
+  /** Part of the command ids: another name does everything again. */
+  readonly name: string;
+  readonly types: ReadonlySet<string>;
+  /**
+   * Gives the commands that the event asks for, one after another or together. A throw is tried again
+   * until it succeeds: what can never succeed must be told from what may, and let pass, here.
+   *
+   * @param commandId of the `index`-th command that this event gives at `target`
+   */
+  react(event: Decoded, commandId: (target: StreamId, index: number) => CommandId): Promise<void>;
+}
+
+/** The port of the place where reactors stand. */
+export interface ReactorCheckpoints {
+  /** Null: it has never run. */
+  load(reactor: string): Promise<Bookmark | null>;
+  /** Moves it by compare-and-set. False: it was not at `from`; nothing was done. */
+  save(reactor: string, from: Bookmark | null, to: Bookmark): Promise<boolean>;
+}
+
+export interface ReactorDeps {
+  readonly log: Pick<EventLog, 'subscribe' | 'head' | 'eventIdAt'>;
+  readonly codec: Pick<Codec, 'decode'>;
+  readonly clock: Clock;
+  readonly checkpoints: ReactorCheckpoints;
+}
+
+export type ReactorHealth =
+  | { readonly state: 'running'; readonly position: string; readonly live: boolean }
+  | { readonly state: 'retrying' | 'paused' | 'halted'; readonly problem: string }
+  | { readonly state: 'stopped' };
+
+export interface ReactorOptions {
+  readonly signal: AbortSignal;
+  readonly changed?: (health: ReactorHealth) => void;
+}
+
+const BATCH_EVENTS = 500;
+/** A checkpoint is saved after this many events of other types, too. */
+const SAVE_EVERY_EVENTS = 5_000;
+const MIN_RETRY_MS = 100;
+const MAX_RETRY_MS = 30_000;
+/** Between looks at a log that is not the one of our checkpoint, or is ahead of this release. */
+const WAIT_MS = 10_000;
+
+/** The log is not the one that the checkpoint was made on: an operator must look. */
+export class ReactorHalted extends Error {
+  override readonly name = 'ReactorHalted';
+}
+
+/** Runs until the signal aborts; never rejects. */
+export async function runReactor(
+  deps: ReactorDeps,
+  reactor: Reactor,
+  options: ReactorOptions,
+): Promise<void> {
+  const { signal, changed } = options;
+  let retryMs = MIN_RETRY_MS;
+  const progressed = (position: string, live: boolean) => {
+    retryMs = MIN_RETRY_MS;
+    changed?.({ state: 'running', position, live });
+  };
+  while (!signal.aborted) {
+    try {
+      await runSession(deps, reactor, signal, progressed);
+    } catch (error) {
+      if (signal.aborted) break;
+      const problem = `${(error as Error).name}: ${(error as Error).message}`;
+      if (error instanceof ReactorHalted || error instanceof NewerSchemaVersion) {
+        changed?.({ state: error instanceof ReactorHalted ? 'halted' : 'paused', problem });
+        await deps.clock.sleep(WAIT_MS, signal);
+      } else {
+        changed?.({ state: 'retrying', problem });
+        await deps.clock.sleep(retryMs, signal);
+        retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+      }
+    }
+  }
+  changed?.({ state: 'stopped' });
+}
+
+/** From the checkpoint on, until the signal aborts, something fails, or another runner has moved on. */
+async function runSession(
+  deps: ReactorDeps,
+  reactor: Reactor,
+  signal: AbortSignal,
+  progressed: (position: string, live: boolean) => void,
+): Promise<void> {
+  const { log, checkpoints } = deps;
+  let saved = await checkpoints.load(reactor.name);
+  if (saved) await sameHistory(log, saved);
+  const { epoch } = saved ?? (await log.head());
+  let at: Bookmark = saved ?? { epoch, position: START, eventId: null };
+  let unsavedEvents = 0;
+
+  const session = new AbortController();
+  const end = () => session.abort();
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
+  try {
+    const slices = log.subscribe(at.position, { batchEvents: BATCH_EVENTS, signal: session.signal });
+    for await (const slice of slices) {
+      if (signal.aborted) return;
+      const used = slice.events.filter((event) => reactor.types.has(event.type));
+      // Before anything is done about them, and in every quiet second: whose events are these?
+      if (used.length > 0 || slice.events.length === 0) await sameHistory(log, at);
+      for (const event of used) await reactTo(deps, reactor, event);
+      const last = slice.events.at(-1);
+      if (last) {
+        at = { epoch, position: last.position, eventId: last.id };
+        unsavedEvents += slice.events.length;
+      }
+      if (unsavedEvents > 0 && (used.length > 0 || slice.live || unsavedEvents >= SAVE_EVERY_EVENTS)) {
+        // Another runner is ahead: go on from where it stands. What both did, they did once.
+        if (!(await checkpoints.save(reactor.name, saved, at))) return;
+        saved = at;
+        unsavedEvents = 0;
+      }
+      progressed(at.position, slice.live);
+    }
+  } finally {
+    signal.removeEventListener('abort', end);
+    end();
+  }
+}
+
+async function reactTo(deps: ReactorDeps, reactor: Reactor, event: Recorded): Promise<void> {
+  const [decoded] = await deps.codec.decode([event]);
+  await reactor.react(
+    decoded!,
+    (target, index) => uuidv5('reactor', event.id, reactor.name, target, String(index)) as CommandId,
+  );
+}
+
+/** Throws `ReactorHalted` when the log has been replaced under the bookmark. */
+async function sameHistory(log: ReactorDeps['log'], bookmark: Bookmark): Promise<void> {
+  const head = await log.head();
+  const halt = (why: string) =>
+    new ReactorHalted(
+      `The log was replaced: ${why}. If it was restored, run \`plinth log restored\`, then follow what it says of reactors.`,
+    );
+  if (head.epoch !== bookmark.epoch) throw halt(`its epoch is ${head.epoch}, ours is ${bookmark.epoch}`);
+  if (bookmark.position === START) return;
+  if (bookmark.position > head.position) {
+    throw halt(`it ends at ${head.position || 'its start'}, before ${bookmark.position}`);
+  }
+  const eventId = await log.eventIdAt(bookmark.position);
+  if (eventId !== bookmark.eventId) throw halt(`another event stands at ${bookmark.position}`);
+}
