@@ -103,7 +103,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       clock,
       random,
       catalogue: eventCatalogue,
-      onLost: (event, field) => {
+      onLost: ({ event, field }) => {
         metrics?.noticed('personal_field_lost');
         log.error(
           { component: 'codec', stream: event.stream, position: event.position, detail: field },

@@ -1,0 +1,112 @@
+/**
+ * The platform, put together by hand from settings. Read it from top to bottom: what is opened first is
+ * closed last.
+ */
+import type { Settings } from '../schemas/config.ts';
+import { type AdminKey, bootstrap } from './platform/admin-key.ts';
+import { type ApiLease, takeApiLease } from './platform/api-lease.ts';
+import { startApiServer } from './platform/api-server.ts';
+import { startBackground } from './platform/background.ts';
+import { type Engines, openEngines } from './platform/engines.ts';
+import { type Projector, startProjector } from './platform/projector.ts';
+import { readiness } from './platform/readiness.ts';
+import type { Log } from './telemetry/log.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+
+export const roles = ['api', 'projector', 'scheduler'] as const;
+export type Role = (typeof roles)[number];
+
+export interface Platform {
+  readonly engines: Engines;
+  /** Where the API listens; null when this process serves none. */
+  readonly url: string | null;
+  readonly adminKey: AdminKey;
+  /** Ends everything in order. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface PlatformOptions {
+  readonly settings: Settings;
+  readonly roles: readonly Role[];
+  readonly log: Log;
+  /** The process must end, for a reason that it cannot mend. */
+  readonly failed: (why: string) => void;
+}
+
+/** How long a start waits for the read models to have caught up before it says that it is there. */
+const CATCH_UP_WAIT_MS = 30_000;
+
+export async function startPlatform(options: PlatformOptions): Promise<Platform> {
+  const { settings, log, failed } = options;
+  const has = (role: Role) => options.roles.includes(role);
+  const metrics = createMetrics();
+  const undo: (() => Promise<unknown> | unknown)[] = [() => metrics.close()];
+  let draining = false;
+  let closing: Promise<void> | null = null;
+  const close = () => {
+    closing ??= (async () => {
+      draining = true;
+      if (has('api') && settings.drainSeconds > 0) await engines?.clock.sleep(settings.drainSeconds * 1000);
+      for (const end of undo.splice(0).reverse()) {
+        try {
+          await end();
+        } catch (error) {
+          log.error({ err: error }, 'something did not close as it should');
+        }
+      }
+    })();
+    return closing;
+  };
+
+  let engines: Engines | undefined;
+  try {
+    const opened = await openEngines({
+      settings,
+      log,
+      metrics,
+      applicationName: `plinth ${options.roles.join(' ')}`,
+    });
+    engines = opened;
+    undo.push(() => opened.close());
+    metrics.watch({ pools: () => ({ primary: opened.pool.stats() }) });
+
+    const lease: ApiLease | null = has('api')
+      ? await takeApiLease({ pool: opened.pool, clock: opened.clock, writer: opened.writer, lost: failed })
+      : null;
+    if (lease) undo.push(() => lease.release());
+    const adminKey = await bootstrap(opened);
+
+    let projector: Projector | null = null;
+    if (has('projector')) {
+      const started = startProjector(opened, log);
+      projector = started;
+      undo.push(() => started.stop());
+      metrics.watch({ projections: () => started.health() });
+      await caughtUp(opened, started);
+    }
+    if (has('scheduler')) {
+      const background = await startBackground(opened, log);
+      undo.push(() => background.stop());
+    }
+    let url: string | null = null;
+    if (has('api')) {
+      const ready = readiness({ engines: opened, projector, draining: () => draining });
+      const server = await startApiServer({ engines: opened, log, metrics, ready });
+      undo.push(() => server.close());
+      url = server.url;
+    }
+    log.info({ role: options.roles.join(' '), address: url ?? undefined }, 'started');
+    return { engines: opened, url, adminKey, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** A projection that cannot catch up does not keep the others from serving: /readyz names it. */
+async function caughtUp({ clock }: Engines, projector: Projector): Promise<void> {
+  const startedMs = clock.now();
+  const waiting = () =>
+    projector.health().some(({ state }) => state === 'starting' || state === 'catching_up');
+  while (waiting() && clock.now() - startedMs < CATCH_UP_WAIT_MS) await clock.sleep(20);
+}

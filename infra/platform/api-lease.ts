@@ -1,0 +1,81 @@
+/**
+ * One process serves the API on a log as long as limits live in its memory: two would let twice as much
+ * through. A lease row tells which; a second process is told the name of the first.
+ */
+import { hostname } from 'node:os';
+import type { Clock } from '../../commands/clock.ts';
+import { migrate } from '../postgres/migrations.ts';
+import type { Pool } from '../postgres/pool.ts';
+
+/** A holder that says nothing for this long is taken for dead. */
+const LEASE_MS = 6_000;
+const RENEW_EVERY_MS = 1_500;
+/** How long a start waits for the lease of a process that was killed. */
+export const TAKE_OVER_WAIT_MS = LEASE_MS + 2_000;
+
+export interface ApiLease {
+  release(): Promise<void>;
+}
+
+export class ApiServedElsewhere extends Error {
+  override readonly name = 'ApiServedElsewhere';
+}
+
+export interface ApiLeaseOptions {
+  readonly pool: Pool;
+  readonly clock: Clock;
+  /** Unique to this life of this process. */
+  readonly writer: string;
+  /** Another process has taken the lease, or the database was away for too long: stop serving. */
+  readonly lost: (why: string) => void;
+}
+
+const TAKE = `
+  INSERT INTO plinth_api.lease AS l (one, writer, process, until) VALUES (true, $1, $2, now() + $3 * interval '1 ms')
+  ON CONFLICT (one) DO UPDATE SET writer = $1, process = $2, until = now() + $3 * interval '1 ms'
+  WHERE l.writer = $1 OR l.until < now()
+  RETURNING writer`;
+
+/** Throws `ApiServedElsewhere` when another living process holds it. */
+export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> {
+  const { pool, clock, writer, lost } = options;
+  await migrate(pool, 'plinth_api', [
+    {
+      name: '001-lease',
+      sql: `CREATE TABLE plinth_api.lease (
+        one boolean PRIMARY KEY CHECK (one), writer text NOT NULL, process text NOT NULL, until timestamptz NOT NULL)`,
+    },
+  ]);
+  const name = `process ${process.pid} on ${hostname()}`;
+  const take = async () => (await pool.query(TAKE, [writer, name, LEASE_MS])).length > 0;
+  const startedMs = clock.now();
+  while (!(await take())) {
+    if (clock.now() - startedMs > TAKE_OVER_WAIT_MS) {
+      const [holder] = await pool.query<{ process: string }>('SELECT process FROM plinth_api.lease');
+      throw new ApiServedElsewhere(
+        `Another process serves the API on this log: ${holder?.process ?? 'unknown'}. Stop it first: two would double every rate limit.`,
+      );
+    }
+    await clock.sleep(250);
+  }
+  const stop = new AbortController();
+  const renewing = (async () => {
+    let heldMs = clock.now();
+    while (!stop.signal.aborted) {
+      await clock.sleep(RENEW_EVERY_MS, stop.signal);
+      if (stop.signal.aborted) return;
+      const startMs = clock.now();
+      const kept = await take().catch(() => null);
+      if (kept === true) heldMs = startMs;
+      else if (kept === false) return lost('another process serves the API now');
+      else if (clock.now() - heldMs > LEASE_MS) heldMs = clock.now();
+    }
+  })();
+  return {
+    async release() {
+      stop.abort();
+      await renewing;
+      await pool.query('DELETE FROM plinth_api.lease WHERE writer = $1', [writer]).catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,156 @@
+/** The role that serves the HTTP API: verify with its caches, usage counting, and the routes. */
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { buildApp } from '../../api/app.ts';
+import type { Readiness } from '../../api/deps.ts';
+import { allRoutes } from '../../api/routes/all-routes.ts';
+import type { Services } from '../../api/services.ts';
+import { createVerifier } from '../../api/verify/verifier.ts';
+import { creditLeases } from '../../commands/keys/credit-leases.ts';
+import { requestDigest } from '../../commands/request-digest.ts';
+import { UsageRecorder } from '../../commands/usage/usage-recorder.ts';
+import { verifyRowLoader } from '../../projections/keys/verify-row.ts';
+import type { Epoch } from '../../schemas/envelope.ts';
+import { InProcessLimiter } from '../limiter/in-process-limiter.ts';
+import { postgresChangesSource } from '../postgres/changes-source.ts';
+import { revisionTables } from '../postgres/revision-tables.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Engines } from './engines.ts';
+
+export const VERSION = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+export interface ApiServer {
+  readonly url: string;
+  /** Requests in flight end; then credits are given back and usage is told. */
+  close(): Promise<void>;
+}
+
+export interface ApiServerOptions {
+  readonly engines: Engines;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly ready: () => Promise<Readiness>;
+}
+
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { engines, log, metrics, ready } = options;
+  const { settings, clock, random, pool, codec, keyDeps, keyring, writer } = engines;
+  const recorder = new UsageRecorder({
+    log: engines.log,
+    codec,
+    clock,
+    random,
+    writer,
+    onError: (error) => {
+      metrics.noticed('usage_flush_failed');
+      log.warn({ component: 'usage', err: error }, 'usage could not be told to the log; it is tried again');
+    },
+  });
+  const limiter = new InProcessLimiter(clock);
+  const verifier = createVerifier({
+    log: engines.log,
+    codec,
+    changes: postgresChangesSource(pool, 'keys', { clock }),
+    loadRows: verifyRowLoader(pool, (revision) => revisionTables('keys', revision)),
+    peppers: keyring.peppers,
+    limiter,
+    leases: creditLeases(keyDeps, writer),
+    clock,
+    record: (tenant, keyId, code, route, traceId) => {
+      metrics.verified(code);
+      recorder.record(tenant, keyId, code, route, traceId);
+    },
+    onFreshness: (event, detail) => {
+      metrics.noticed(`freshness_${event}`);
+      if (event === 'halted')
+        log.error({ component: 'verify', detail }, 'verify trusts nothing until an operator acts');
+    },
+    onFacts: metrics.facts,
+    maxEntries: settings.cacheEntries,
+  });
+  metrics.watch({
+    gauges: () => {
+      const ages = verifier.freshness.gauges();
+      const seconds = (ms: number | null) => (ms === null ? null : ms / 1000);
+      return {
+        plinth_cache_entries: verifier.cache.size,
+        plinth_limiter_meters: limiter.meters,
+        plinth_limiter_refused_full: limiter.refusedFull,
+        plinth_usage_dropped: recorder.dropped,
+        plinth_usage_buffered_rows: recorder.bufferedRows,
+        plinth_credits_lost_units: verifier.credits.lostUnits,
+        plinth_freshness_head_age_seconds: seconds(ages.headAgeMs),
+        plinth_freshness_poll_age_seconds: seconds(ages.pollAgeMs),
+        plinth_log_waiting_appends: engines.postgresLog.waitingAppends(),
+      };
+    },
+  });
+  recorder.start();
+  verifier.start();
+
+  // Positions are handed out in the history that the head was last seen in.
+  let epoch: Epoch = (await engines.log.head()).epoch;
+  const currentEpoch = () => {
+    epoch = verifier.freshness.head?.epoch ?? epoch;
+    return epoch;
+  };
+  const digestKey = keyring.derive('request-digest');
+  const services: Services = {
+    clock,
+    epoch: currentEpoch,
+    execute: keyDeps,
+    log: engines.log,
+    readModels: engines.readModels,
+    projections: engines.store,
+    cursorKey: keyring.derive('cursor').reveal(),
+    verifier,
+  };
+  const app = buildApp(
+    {
+      clock,
+      random,
+      logger: log,
+      authenticate: (credential, peer) => verifier.authenticate(credential, peer),
+      ...(settings.trustedProxies ? { trustedProxies: settings.trustedProxies } : {}),
+      epoch: currentEpoch,
+      requestDigest: (body) => requestDigest(digestKey, body),
+      observe: metrics.observe,
+      live: () => true,
+      ready,
+      metrics: metrics.render,
+      version: VERSION,
+      services,
+    },
+    allRoutes,
+  );
+  const closeVerifier = async () => {
+    const lost = await verifier.close();
+    const dropped = await recorder.close();
+    log.debug(
+      { component: 'api', detail: `${String(lost)} ${String(dropped)}` },
+      'verify and usage are closed',
+    );
+  };
+  try {
+    await app.listen({ host: settings.host, port: settings.port });
+  } catch (error) {
+    await closeVerifier().catch(() => {});
+    throw error;
+  }
+  const { port } = app.server.address() as AddressInfo;
+  const host = settings.host.includes(':')
+    ? `[${settings.host}]`
+    : settings.host === '0.0.0.0'
+      ? '127.0.0.1'
+      : settings.host;
+  return {
+    url: `http://${host}:${port}`,
+    async close() {
+      await app.close();
+      await closeVerifier();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** The roles that give commands by themselves: what falls due with time, and what follows from events. */
+import { runReactor } from '../../commands/reactor.ts';
+import { keysDueToExpire, keysOfOwner } from '../../projections/keys/due-keys.ts';
+import { ownerRevocation } from '../../workers/owner-revocation.ts';
+import { runScheduler } from '../../workers/scheduler.ts';
+import { postgresReactorCheckpoints } from '../postgres/reactor-checkpoints.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Engines } from './engines.ts';
+
+/** How long a reactor waits for the read model that it asks; then it tries again. */
+const READ_WAIT_MS = 10_000;
+
+export interface Background {
+  stop(): Promise<void>;
+}
+
+export async function startBackground(engines: Engines, log: Log): Promise<Background> {
+  const { keyDeps, readModels, clock, codec } = engines;
+  const stop = new AbortController();
+  const checkpoints = await postgresReactorCheckpoints(engines.pool);
+  const running = [
+    runScheduler(keyDeps, {
+      signal: stop.signal,
+      keysDueToExpire: async (nowMs, limit) =>
+        (await readModels.read('keys', {}, (tx, keys) => keysDueToExpire(tx, keys, nowMs, limit))).result,
+      ran({ expired, problem }) {
+        if (problem)
+          log.warn({ component: 'scheduler', problem }, 'what is due could not be done; it is tried again');
+        else log.info({ component: 'scheduler', count: expired }, 'keys have expired');
+      },
+    }),
+    runReactor(
+      { log: engines.log, codec, clock, checkpoints },
+      ownerRevocation(keyDeps, async (tenant, ownerId, { after, limit, atLeast }) => {
+        const { result } = await readModels.read('keys', { atLeast, waitMs: READ_WAIT_MS }, (tx, keys) =>
+          keysOfOwner(tx, keys, tenant, ownerId, { after, limit }),
+        );
+        return result;
+      }),
+      {
+        signal: stop.signal,
+        changed(health) {
+          if (health.state === 'halted')
+            log.error({ component: 'reactor', problem: health.problem }, 'a reactor waits for an operator');
+          else if ('problem' in health)
+            log.warn({ component: 'reactor', problem: health.problem }, 'a reactor cannot go on now');
+        },
+      },
+    ),
+  ];
+  return {
+    async stop() {
+      stop.abort();
+      await Promise.all(running);
+    },
+  };
+}

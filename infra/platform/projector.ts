@@ -1,0 +1,36 @@
+/** The role that keeps read models up to date: one runner a projection, each active or standing by. */
+import { projectionCatalogue } from '../../projections/catalogue.ts';
+import { type ProjectionRunner, projectionRunner, type RunnerHealth } from '../../projections/runner.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Engines } from './engines.ts';
+
+export interface Projector {
+  health(): readonly RunnerHealth[];
+  stop(): Promise<void>;
+}
+
+export function startProjector(engines: Engines, log: Log): Projector {
+  const { store, codec, clock, writer } = engines;
+  const stop = new AbortController();
+  const runners: ProjectionRunner[] = projectionCatalogue.map((projection) =>
+    projectionRunner(
+      { projection, store, log: engines.log, decoder: codec, clock },
+      { holder: writer, changed: (health) => tell(log, health) },
+    ),
+  );
+  const running = runners.map((runner) => runner.run(stop.signal));
+  return {
+    health: () => runners.map((runner) => runner.health()),
+    async stop() {
+      stop.abort();
+      await Promise.all(running);
+    },
+  };
+}
+
+function tell(log: Log, { projection, state, problem, position, revision }: RunnerHealth): void {
+  const fields = { component: 'projector', projection, state, problem, position, revision };
+  if (state === 'halted') log.error(fields, 'a projection waits for an operator');
+  else if (state === 'paused' || state === 'retrying') log.warn(fields, 'a projection cannot go on now');
+  else log.debug(fields, 'a projection changed its state');
+}

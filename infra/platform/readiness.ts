@@ -1,0 +1,77 @@
+/** Whether this process can do its work now, and which dependency stands in the way. */
+import type { Readiness } from '../../api/deps.ts';
+import type { Engines } from './engines.ts';
+import type { Projector } from './projector.ts';
+
+/** Probes come often: one look serves all that come within this time. */
+const CACHED_MS = 500;
+const LOOK_TIMEOUT_MS = 2_000;
+/** A dependency must fail this often in a row to count: one lost packet is no outage. */
+const FAILURES_TO_COUNT = 2;
+
+export interface ReadinessSources {
+  readonly engines: Engines;
+  /** Null when this process runs none. */
+  readonly projector: Projector | null;
+  readonly draining: () => boolean;
+}
+
+type Check = { readonly ok: boolean; readonly detail: string | null };
+
+export function readiness({ engines, projector, draining }: ReadinessSources): () => Promise<Readiness> {
+  const { clock } = engines;
+  const failures = new Map<string, number>();
+  let lookedMs = Number.NEGATIVE_INFINITY;
+  let seen: Promise<Record<string, Check>> = Promise.resolve({});
+
+  const check = async (name: string, look: () => Promise<unknown>): Promise<[string, Check]> => {
+    try {
+      await within(look(), LOOK_TIMEOUT_MS, clock);
+      failures.set(name, 0);
+      return [name, { ok: true, detail: null }];
+    } catch (error) {
+      const count = (failures.get(name) ?? 0) + 1;
+      failures.set(name, count);
+      return [name, { ok: count < FAILURES_TO_COUNT && lookedMs > 0, detail: (error as Error).name }];
+    }
+  };
+  const look = async (): Promise<Record<string, Check>> => {
+    const checks = await Promise.all([
+      check('log', () => engines.log.head()),
+      check('database', () => engines.pool.query('SELECT 1')),
+      ...(engines.keyPool === engines.pool
+        ? []
+        : [check('data-keys', () => engines.keyPool.query('SELECT 1'))]),
+    ]);
+    const runners = (projector?.health() ?? []).map(({ projection, state, problem }): [string, Check] => {
+      const ok = state === 'live' || state === 'standby' || state === 'catching_up';
+      return [`projection:${projection}`, { ok, detail: ok ? null : (problem ?? state) }];
+    });
+    return Object.fromEntries([...checks, ...runners]);
+  };
+  return async () => {
+    const nowMs = clock.now();
+    if (nowMs - lookedMs > CACHED_MS) {
+      seen = look();
+      lookedMs = nowMs;
+    }
+    const checks = {
+      ...(await seen),
+      ...(draining() ? { process: { ok: false, detail: 'it is stopping' } } : {}),
+    };
+    return { ready: Object.values(checks).every(({ ok }) => ok), checks };
+  };
+}
+
+async function within<T>(work: Promise<T>, timeoutMs: number, clock: Engines['clock']): Promise<T> {
+  const done = new AbortController();
+  const late = clock.sleep(timeoutMs, done.signal).then(() => {
+    throw new Error(`no answer within ${timeoutMs} ms`);
+  });
+  late.catch(() => {});
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    done.abort();
+  }
+}
