@@ -1,0 +1,84 @@
+/** `plinth start`, `api`, `projector`, `scheduler`: the long-running roles. */
+import type { Command } from 'commander';
+import { adminKeyFile } from '../../infra/platform/admin-key.ts';
+import { type Platform, type Role, roles, startPlatform } from '../../infra/platform.ts';
+import { createLog } from '../../infra/telemetry/log.ts';
+import { Failure, sentenceFor } from '../failure.ts';
+import { settingsOf } from '../settings.ts';
+
+/** What has not ended by then is cut. */
+const HARD_DEADLINE_MS = 25_000;
+
+export function addRoleCommands(program: Command): void {
+  program
+    .command('start')
+    .description('Run the whole platform in this process')
+    .action(() => runRoles([...roles]));
+  program
+    .command('api')
+    .description('Run the HTTP API')
+    .action(() => runRoles(['api']));
+  program
+    .command('projector')
+    .description('Run the projections that fill the read models')
+    .action(() => runRoles(['projector']));
+  program
+    .command('scheduler')
+    .description('Run what falls due with time and what follows from events')
+    .action(() => runRoles(['scheduler']));
+}
+
+async function runRoles(wanted: readonly Role[]): Promise<void> {
+  const settings = settingsOf(process.env);
+  const log = createLog({ level: settings.logLevel });
+  let platform: Platform | undefined;
+  let ending = false;
+  const end = (why: string, exitCode: number) => {
+    if (ending) {
+      // Asked twice: whoever asks does not want to wait.
+      process.exit(130);
+    }
+    ending = true;
+    log.info({ detail: why }, 'stopping');
+    setTimeout(() => {
+      log.error('what was still open after 25 s is cut');
+      process.exit(1);
+    }, HARD_DEADLINE_MS).unref();
+    void (platform?.close() ?? Promise.resolve()).then(() => {
+      log.info('stopped');
+      process.exit(exitCode);
+    });
+  };
+  process.on('SIGINT', () => end('SIGINT', 0));
+  process.on('SIGTERM', () => end('SIGTERM', 0));
+  try {
+    platform = await startPlatform({ settings, roles: wanted, log, failed: (why) => end(why, 1) });
+  } catch (error) {
+    const context = { port: settings.port, host: settings.host, dataDir: settings.dataDir };
+    const sentence = sentenceFor(error, context);
+    throw sentence === undefined ? error : new Failure(sentence, 1, { cause: error });
+  }
+  if (platform.url !== null) welcome(platform, platform.url);
+}
+
+/** For the person who started it; on standard error, so that standard output stays JSON lines. */
+function welcome({ adminKey, engines }: Platform, url: string): void {
+  const file = adminKeyFile(engines.settings.dataDir);
+  const lines = ['', `Plinth is at ${url}, its reference at ${url}/docs`, ''];
+  if (adminKey.secret !== null) {
+    lines.push(`The admin key is in ${file}, readable by you alone. Lost it? plinth admin recover`);
+    if (process.stderr.isTTY) lines.push('', `  ${adminKey.secret.reveal()}`, '', 'It is shown here once.');
+    lines.push('');
+  }
+  const curl = `curl -s -H "Authorization: Bearer $(cat ${file})" -H 'Content-Type: application/json'`;
+  lines.push(
+    'Issue a key, then ask whether it is good:',
+    '',
+    `  ${curl} ${url}/v1/keys -d '{"name":"my first key","scopes":["invoices:read"]}'`,
+    `  ${curl} ${url}/v1/keys/verify -d '{"key":"<its secret>","scopes":"invoices:read"}'`,
+    '',
+    'Ctrl-C stops it.',
+    '',
+  );
+  process.stderr.write(`${lines.join('\n')}\n`);
+}

@@ -1,0 +1,20 @@
+/** The command line. Each group of verbs is a file in `commands/`. */
+import { Command } from 'commander';
+import { VERSION } from '../infra/platform/api-server.ts';
+import { addRoleCommands } from './commands/start.ts';
+import { Failure, sentenceFor } from './failure.ts';
+
+const program = new Command('plinth')
+  .description('Platform services that can be rewound, replayed and proved.')
+  .version(VERSION)
+  .showHelpAfterError('(--help shows what there is)');
+addRoleCommands(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  const sentence = sentenceFor(error);
+  if (sentence === undefined) throw error;
+  process.stderr.write(`plinth: ${sentence}\n`);
+  process.exit(error instanceof Failure ? error.exitCode : 1);
+}
