@@ -1,0 +1,292 @@
+/**
+ * The Node client of Plinth. It needs `fetch` and nothing else.
+ *
+ * It retries what may be repeated: reads, verifies (each carries a request id, which spends once), and
+ * writes (each carries an `Idempotency-Key`). It caches nothing: an answer of verify is good for the one
+ * request that asked for it.
+ */
+import { type Answer, type Call, send, type TransportOptions } from './transport.ts';
+import type * as t from './types.ts';
+
+export interface PlinthClientOptions {
+  /** Where the API is; `http://127.0.0.1:7400` unless given. */
+  readonly url?: string;
+  /** A management key, or a function that answers one. */
+  readonly key: TransportOptions['key'];
+  /** Milliseconds for a call with all its attempts; 10 000 unless given. */
+  readonly deadlineMs?: number;
+  /** Milliseconds for one attempt; 3 000 unless given. */
+  readonly attemptTimeoutMs?: number;
+  /** Attempts of a call; 3 unless given. */
+  readonly maxAttempts?: number;
+  readonly fetch?: typeof globalThis.fetch;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** `position` of an earlier answer: the read waits until it shows that. */
+  readonly position?: string;
+}
+export interface WriteOptions extends CallOptions {
+  /** The same key with the same request is the same command; made for each call unless given. */
+  readonly idempotencyKey?: string;
+  /** The version that you read: another one answers `precondition_failed`. */
+  readonly ifVersion?: number;
+}
+
+export interface KeyFilter {
+  readonly ownerId?: string;
+  readonly status?: t.KeyStatus;
+  readonly use?: 'management' | 'api';
+  readonly scope?: string;
+  /** Part of the name, or the start of the id. */
+  readonly q?: string;
+}
+export interface UsageRange {
+  readonly interval?: 'minute' | 'hour' | 'day';
+  readonly from?: string;
+  readonly to?: string;
+}
+export interface Usage {
+  readonly interval: string;
+  readonly from: string;
+  readonly to: string;
+  readonly points: readonly {
+    readonly at: string;
+    readonly counts: Readonly<Partial<Record<t.VerifyCode, number>>>;
+  }[];
+}
+
+/** What a write answers, with the place in the log that it led to: hand it to a read to see it there. */
+export type Written<T> = T & { readonly position: string | null };
+
+const PAGE_ITEMS = 100;
+
+export class PlinthClient {
+  readonly #options: TransportOptions;
+
+  constructor(options: PlinthClientOptions) {
+    this.#options = {
+      url: options.url ?? 'http://127.0.0.1:7400',
+      key: options.key,
+      deadlineMs: options.deadlineMs ?? 10_000,
+      attemptTimeoutMs: options.attemptTimeoutMs ?? 3_000,
+      maxAttempts: options.maxAttempts ?? 3,
+      fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
+      userAgent: 'plinth-client-node/1',
+    };
+  }
+
+  /** Is this key good for this, now? `valid` says; `code` says why not. */
+  async verify(request: t.VerifyRequest, options: CallOptions = {}): Promise<t.Verdict> {
+    const body = { requestId: crypto.randomUUID(), ...request };
+    return (await this.#post<t.Verdict>('/v1/keys/verify', body, options)).body;
+  }
+
+  /** Up to 100, each judged alone, answered in order. */
+  async verifyMany(
+    requests: readonly t.VerifyRequest[],
+    options: CallOptions = {},
+  ): Promise<readonly (t.Verdict | t.VerdictFault)[]> {
+    const verifies = requests.map((request) => ({ requestId: crypto.randomUUID(), ...request }));
+    const path = '/v1/keys/verify-batch';
+    const answer = await this.#post<{ results: (t.Verdict | t.VerdictFault)[] }>(path, { verifies }, options);
+    return answer.body.results;
+  }
+
+  /** What a verify would have answered at a time or a position, and why. Needs no secret, spends nothing. */
+  async explain(request: t.ExplainRequest, options: CallOptions = {}): Promise<t.Explanation> {
+    return (await this.#post<t.Explanation>('/v1/keys/verify', request, options)).body;
+  }
+
+  /** The secret is in this answer and never again. */
+  issueKey(request: t.IssueKeyRequest, options?: WriteOptions): Promise<Written<t.IssuedKey>> {
+    return this.#write('POST', '/v1/keys', request, options);
+  }
+
+  /** `asOf`: an RFC 3339 time or a position: the key as it was then. */
+  async getKey(keyId: string, options: CallOptions & { asOf?: string } = {}): Promise<t.Key> {
+    return (await this.#get<t.Key>(keyPath(keyId), { asOf: options.asOf }, options)).body;
+  }
+
+  listKeys(filter: KeyFilter = {}, options: CallOptions = {}): AsyncGenerator<t.KeyListItem> {
+    return this.#pages('/v1/keys', 'keys', { ...filter }, options);
+  }
+
+  /** Its changes, oldest first. */
+  keyHistory(keyId: string, options: CallOptions = {}): AsyncGenerator<t.KeyChange> {
+    return this.#pages(`${keyPath(keyId)}/history`, 'changes', {}, options);
+  }
+
+  async keyUsage(keyId: string, range: UsageRange = {}, options: CallOptions = {}): Promise<Usage> {
+    return (await this.#get<Usage>(`${keyPath(keyId)}/usage`, { ...range }, options)).body;
+  }
+
+  updateKey(keyId: string, change: t.UpdateKeyRequest, options?: WriteOptions): Promise<Written<t.Key>> {
+    return this.#write('PATCH', keyPath(keyId), change, options);
+  }
+
+  /** A new secret for the same key; the old one stays good for the overlap. */
+  rotateKey(
+    keyId: string,
+    request: t.RotateKeyRequest = {},
+    options?: WriteOptions,
+  ): Promise<Written<t.IssuedKey>> {
+    return this.#write('POST', `${keyPath(keyId)}/rotate`, request, options);
+  }
+
+  /** At once, and for good. */
+  revokeKey(keyId: string, request: t.ReasonRequest = {}, options?: WriteOptions): Promise<Written<t.Key>> {
+    return this.#write('POST', `${keyPath(keyId)}/revoke`, request, options);
+  }
+
+  revokeKeys(request: t.RevokeKeysRequest, options?: WriteOptions): Promise<Written<t.RevokedKeys>> {
+    return this.#write('POST', '/v1/keys/revoke', request, options);
+  }
+
+  /** Every key that the owner has now; those issued later are not touched. */
+  revokeOwnerKeys(
+    ownerId: string,
+    request: t.ReasonRequest = {},
+    options?: WriteOptions,
+  ): Promise<Written<t.OwnerRevocation>> {
+    return this.#write('POST', `/v1/owners/${encodeURIComponent(ownerId)}/revoke-keys`, request, options);
+  }
+
+  disableKey(keyId: string, request: t.ReasonRequest = {}, options?: WriteOptions): Promise<Written<t.Key>> {
+    return this.#write('POST', `${keyPath(keyId)}/disable`, request, options);
+  }
+
+  enableKey(keyId: string, request: t.ReasonRequest = {}, options?: WriteOptions): Promise<Written<t.Key>> {
+    return this.#write('POST', `${keyPath(keyId)}/enable`, request, options);
+  }
+
+  setCredits(keyId: string, request: t.SetCreditsRequest, options?: WriteOptions): Promise<Written<t.Key>> {
+    return this.#write('PUT', `${keyPath(keyId)}/credits`, request, options);
+  }
+
+  /** Keys that were issued elsewhere, by the SHA-256 of their text. */
+  importKeys(request: t.ImportKeysRequest, options?: WriteOptions): Promise<Written<t.ImportedKeys>> {
+    return this.#write('POST', '/v1/keys/import', request, options);
+  }
+
+  /** Which key is this, and, if you say so, revoke it. */
+  reportLeak(request: t.ReportLeakRequest, options?: WriteOptions): Promise<Written<t.Leak>> {
+    return this.#write('POST', '/v1/keys/leaked', request, options);
+  }
+
+  createTenant(request: t.CreateTenantRequest, options?: WriteOptions): Promise<Written<t.Tenant>> {
+    return this.#write('POST', '/v1/tenants', request, options);
+  }
+
+  /** By id or by slug. */
+  async getTenant(idOrSlug: string, options: CallOptions = {}): Promise<t.Tenant> {
+    return (await this.#get<t.Tenant>(tenantPath(idOrSlug), {}, options)).body;
+  }
+
+  listTenants(
+    filter: { readonly status?: 'active' | 'suspended'; readonly q?: string } = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<t.Tenant> {
+    return this.#pages('/v1/tenants', 'tenants', { ...filter }, options);
+  }
+
+  suspendTenant(
+    tenantId: string,
+    request: t.ReasonRequest = {},
+    options?: WriteOptions,
+  ): Promise<Written<t.Tenant>> {
+    return this.#write('POST', `${tenantPath(tenantId)}/suspend`, request, options);
+  }
+
+  resumeTenant(
+    tenantId: string,
+    request: t.ReasonRequest = {},
+    options?: WriteOptions,
+  ): Promise<Written<t.Tenant>> {
+    return this.#write('POST', `${tenantPath(tenantId)}/resume`, request, options);
+  }
+
+  /** A management key of that tenant. */
+  issueAdminKey(
+    tenantId: string,
+    request: t.IssueAdminKeyRequest = {},
+    options?: WriteOptions,
+  ): Promise<Written<t.IssuedKey>> {
+    return this.#write('POST', `${tenantPath(tenantId)}/admin-keys`, request, options);
+  }
+
+  /** Which key this client calls with. */
+  async whoami(options: CallOptions = {}): Promise<{ tenant: string; keyId: string; permissions: string[] }> {
+    return (
+      await this.#get<{ tenant: string; keyId: string; permissions: string[] }>('/v1/whoami', {}, options)
+    ).body;
+  }
+
+  #get<T>(path: string, query: NonNullable<Call['query']>, options: CallOptions): Promise<Answer<T>> {
+    const headers = { 'plinth-position': options.position };
+    return send(this.#options, {
+      method: 'GET',
+      path,
+      query,
+      headers,
+      signal: options.signal,
+      repeatable: true,
+    });
+  }
+
+  /** A verify: its request id makes it repeatable. */
+  #post<T>(path: string, body: unknown, options: CallOptions): Promise<Answer<T>> {
+    const headers = { 'plinth-position': options.position };
+    return send(this.#options, {
+      method: 'POST',
+      path,
+      body,
+      headers,
+      signal: options.signal,
+      repeatable: true,
+    });
+  }
+
+  async #write<T extends object>(
+    method: Call['method'],
+    path: string,
+    body: unknown,
+    options: WriteOptions = {},
+  ): Promise<Written<T>> {
+    const headers = {
+      'idempotency-key': options.idempotencyKey ?? crypto.randomUUID(),
+      'if-match': options.ifVersion === undefined ? undefined : `"${options.ifVersion}"`,
+    };
+    const { signal } = options;
+    const answer = await send<T>(this.#options, { method, path, body, headers, signal, repeatable: true });
+    return { ...answer.body, position: answer.headers.get('plinth-position') };
+  }
+
+  /** From page to page, each fetched when it is needed. */
+  async *#pages<T>(
+    path: string,
+    items: string,
+    query: NonNullable<Call['query']>,
+    options: CallOptions,
+  ): AsyncGenerator<T> {
+    let cursor: string | undefined;
+    do {
+      const { body } = await this.#get<Record<string, unknown>>(
+        path,
+        { ...query, limit: PAGE_ITEMS, cursor },
+        options,
+      );
+      yield* body[items] as T[];
+      cursor = (body.nextCursor as string | null) ?? undefined;
+    } while (cursor !== undefined);
+  }
+}
+
+function keyPath(keyId: string): string {
+  return `/v1/keys/${encodeURIComponent(keyId)}`;
+}
+
+function tenantPath(idOrSlug: string): string {
+  return `/v1/tenants/${encodeURIComponent(idOrSlug)}`;
+}
