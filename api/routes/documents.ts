@@ -57,7 +57,7 @@ export function documentRoutes<S>(document: () => OpenApiDocument): readonly Rou
         if (!wantsPage(request)) return { status: 200, body: { problems } };
         const items = problems.map(
           (p) =>
-            `<tr><td>${p.status}</td><td><a href="${p.type}"><code>${p.code}</code></a></td><td>${p.title}</td></tr>`,
+            `<tr><td>${p.status}</td><td><a href="${p.type}"><code>${p.code}</code></a></td><td>${marked(p.title)}</td></tr>`,
         );
         return page('Problems', `<h1>Problems</h1><table>${items.join('')}</table>`);
       },
@@ -82,7 +82,7 @@ export function documentRoutes<S>(document: () => OpenApiDocument): readonly Rou
         if (!wantsPage(request)) return { status: 200, body: problem };
         return page(
           problem.title,
-          `<h1>${problem.title}</h1><p><code>${problem.code}</code>, status ${problem.status}</p>` +
+          `<h1>${marked(problem.title)}</h1><p><code>${problem.code}</code>, status ${problem.status}</p>` +
             `<h2>What to do</h2><p>${marked(problem.fix)}</p><p><a href="/problems">All problems</a></p>`,
         );
       },
