@@ -2,6 +2,7 @@
 import type { Route } from '../route.ts';
 import type { Services } from '../services.ts';
 import { keyTimeTravelRoutes } from './key-time-travel.ts';
+import { keysManyRoutes } from './keys-many.ts';
 import { keyReadRoutes } from './keys-read.ts';
 import { keyWriteRoutes } from './keys-write.ts';
 import { projectionRoutes } from './projections.ts';
@@ -13,6 +14,7 @@ import { whoamiRoutes } from './whoami.ts';
 export const allRoutes: readonly Route<Services>[] = [
   ...verifyRoutes,
   ...keyWriteRoutes,
+  ...keysManyRoutes,
   ...keyReadRoutes,
   ...keyTimeTravelRoutes,
   ...usageRoutes,
