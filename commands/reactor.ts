@@ -143,6 +143,25 @@ async function runSession(
   }
 }
 
+/**
+ * What `plinth log restored` does for a reactor: it goes on where it stood if the log still holds the event
+ * it stood at, and from the start otherwise, where what it did before meets itself. False: it moved
+ * meanwhile; ask again.
+ */
+export async function adoptReactor(
+  deps: Pick<ReactorDeps, 'checkpoints'> & { readonly log: Pick<EventLog, 'head' | 'eventIdAt'> },
+  reactor: string,
+): Promise<boolean> {
+  const bookmark = await deps.checkpoints.load(reactor);
+  if (bookmark === null) return true;
+  const { epoch } = await deps.log.head();
+  if (bookmark.epoch === epoch) return true;
+  const { position, eventId } = bookmark;
+  const stands = position === START || (await deps.log.eventIdAt(position)) === eventId;
+  const to = stands ? { epoch, position, eventId } : { epoch, position: START, eventId: null };
+  return deps.checkpoints.save(reactor, bookmark, to);
+}
+
 async function reactTo(deps: ReactorDeps, reactor: Reactor, event: Recorded): Promise<void> {
   const [decoded] = await deps.codec.decode([event]);
   await reactor.react(
@@ -156,7 +175,7 @@ async function sameHistory(log: ReactorDeps['log'], bookmark: Bookmark): Promise
   const head = await log.head();
   const halt = (why: string) =>
     new ReactorHalted(
-      `The log was replaced: ${why}. If it was restored, run \`plinth log restored\`, then follow what it says of reactors.`,
+      `The log was replaced: ${why}. If it was restored, run \`plinth log restored\`: then the reactor goes on by itself.`,
     );
   if (head.epoch !== bookmark.epoch) throw halt(`its epoch is ${head.epoch}, ours is ${bookmark.epoch}`);
   if (bookmark.position === START) return;
