@@ -1,7 +1,12 @@
 /** The command line. Each group of verbs is a file in `commands/`. */
 import { Command } from 'commander';
 import { VERSION } from '../infra/platform/api-server.ts';
+import { addAdminCommands } from './commands/admin.ts';
+import { addKeyCommands } from './commands/keys.ts';
+import { addLogCommands } from './commands/log.ts';
+import { addProjectionCommands } from './commands/projections.ts';
 import { addRoleCommands } from './commands/start.ts';
+import { addTenantCommands } from './commands/tenants.ts';
 import { Failure, sentenceFor } from './failure.ts';
 
 const program = new Command('plinth')
@@ -9,6 +14,11 @@ const program = new Command('plinth')
   .version(VERSION)
   .showHelpAfterError('(--help shows what there is)');
 addRoleCommands(program);
+addKeyCommands(program);
+addTenantCommands(program);
+addProjectionCommands(program);
+addLogCommands(program);
+addAdminCommands(program);
 
 try {
   await program.parseAsync();

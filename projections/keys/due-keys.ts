@@ -72,3 +72,16 @@ async function due(
   );
   return rows.map((row) => ({ keyId: row.key_id, tenant: row.tenant, dueAtMs: Number(row.due) }));
 }
+
+/** Every key that is not revoked by an event of its own, by key id: for work that touches them all. */
+export async function keysByPage(
+  tx: Tx,
+  keys: Tables,
+  page: { readonly after: string | null; readonly limit: number },
+): Promise<readonly { readonly keyId: string; readonly tenant: string }[]> {
+  const rows = await tx.query<{ key_id: string; tenant: string }>(
+    `SELECT key_id, tenant FROM ${keys('keys')} WHERE key_id > $1 AND NOT revoked ORDER BY key_id LIMIT $2`,
+    [page.after ?? '', page.limit],
+  );
+  return rows.map((row) => ({ keyId: row.key_id, tenant: row.tenant }));
+}

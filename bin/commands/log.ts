@@ -1,0 +1,175 @@
+/** `plinth log …`: the event log itself: look, count, back up, bring back. */
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import type { Command } from 'commander';
+import { readBackupHeader } from '../../infra/event-log/backup-file.ts';
+import { checkKeyring, exportKeys, importKeys } from '../../infra/event-log/key-backup.ts';
+import { exportLog, importLog, type LogBackupHeader } from '../../infra/event-log/log-backup.ts';
+import { logStatistics } from '../../infra/event-log/log-statistics.ts';
+import type { Engines } from '../../infra/platform/engines.ts';
+import { postgresDataKeysBackup } from '../../infra/postgres/data-keys-backup.ts';
+import { adoptEpoch } from '../../projections/adopt-epoch.ts';
+import { type Decoded, type Position, positionToken, START } from '../../schemas/envelope.ts';
+import { Failure } from '../failure.ts';
+import { withEngines } from '../local.ts';
+import { printFields, printJson, progressLine } from '../output.ts';
+import { whole } from './keys.ts';
+
+const TAIL_BATCH_EVENTS = 100;
+
+export function addLogCommands(program: Command): void {
+  const log = program.command('log').description('Look at the event log, back it up and bring it back');
+  const verb = (name: string, description: string) =>
+    log.command(name).description(description).option('--json', 'print JSON');
+
+  verb('tail', 'Print events, newest last; personal fields in the clear')
+    .option('--count <n>', 'how many of the newest', whole, 20)
+    .option('--after <position>', 'all after this position instead')
+    .option('--follow', 'go on as events come')
+    .action((o) => withEngines((engines, signal) => tail(engines, signal, o)));
+
+  verb('stats', 'Count events, streams and bytes').action((o) =>
+    withEngines(async ({ pool }) => {
+      const stats = await logStatistics(pool);
+      if (o.json) return printJson(stats);
+      printFields({}, stats);
+    }),
+  );
+
+  verb(
+    'restored',
+    'After the log was restored from a backup: begin a new epoch, so that nothing goes on from a history that is gone',
+  ).action((o) =>
+    withEngines(async (engines) => {
+      const epoch = await engines.postgresLog.mintEpoch();
+      await engines.dataKeys.restart(epoch);
+      const names = [...new Set((await engines.store.revisions()).map((r) => r.projection))];
+      const outcomes = [];
+      for (const projection of names) {
+        const adopted = await adoptEpoch(engines.store, engines.log, projection);
+        outcomes.push({
+          projection,
+          goesOn: adopted.ok,
+          next: adopted.ok ? null : `plinth projections rebuild ${projection}`,
+        });
+      }
+      if (o.json) return printJson({ epoch, projections: outcomes });
+      console.log(`The log is in epoch ${epoch}. Positions and cursors of before answer 410.`);
+      for (const outcome of outcomes) {
+        console.log(
+          outcome.goesOn
+            ? `  ${outcome.projection} goes on: the log holds all that it has applied.`
+            : `  ${outcome.projection} has applied what the log lost: run ${outcome.next}`,
+        );
+      }
+      console.log('Restart every process.');
+    }),
+  );
+
+  verb('export <file>', 'Write the log to a file and the wrapped data keys to another')
+    .requiredOption('--keys <file>', 'where the wrapped data keys go; useless without the master key')
+    .action((file: string, o) =>
+      withEngines(async (engines) => {
+        const { postgresLog, pool, keyPool, keyring } = engines;
+        for (const path of [file, o.keys]) await mustNotExist(path);
+        const line = progressLine('Exporting, events');
+        const header = await exportLog({
+          log: postgresLog,
+          pool,
+          path: file,
+          onProgress: ({ done, total }) => line.update(done, total),
+        });
+        line.end();
+        const rows = await exportKeys({
+          keys: postgresDataKeysBackup(keyPool),
+          checkValues: keyring.checkValues,
+          path: o.keys,
+          epoch: header.epoch,
+        });
+        if (o.json) return printJson({ ...header, dataKeys: rows });
+        console.log(
+          `${header.events} events through ${header.head || 'the start'} are in ${file}, ${rows} data keys in ${o.keys}.`,
+        );
+        console.log(
+          'Keep the master key and the peppers too (data folder, secrets/), and keep them elsewhere.',
+        );
+      }),
+    );
+
+  verb('import <file>', 'Fill an empty log from a backup; refuses another keyring')
+    .requiredOption('--keys <file>', 'the data keys that were exported with it')
+    .action((file: string, o) =>
+      withEngines(async (engines) => {
+        const { postgresLog, pool, keyPool, keyring } = engines;
+        const { epoch } = await readBackupHeader<LogBackupHeader>(file, 'plinth-log');
+        const keys = postgresDataKeysBackup(keyPool);
+        await checkKeyring({ path: o.keys, checkValues: keyring.checkValues, epoch });
+        if ((await engines.log.head()).position !== START) {
+          throw new Failure(
+            'The log is not empty: import into a new data folder or database. Nothing was imported.',
+          );
+        }
+        const line = progressLine('Importing, events');
+        const header = await importLog({
+          log: postgresLog,
+          pool,
+          path: file,
+          onProgress: ({ done, total }) => line.update(done, total),
+        });
+        line.end();
+        const rows = await importKeys({ keys, checkValues: keyring.checkValues, path: o.keys, epoch });
+        if (o.json) return printJson({ ...header, dataKeys: rows });
+        console.log(
+          `${header.events} events and ${rows} data keys are in. Start the platform: it fills the read models from them.`,
+        );
+      }),
+    );
+}
+
+async function tail(
+  engines: Engines,
+  signal: AbortSignal,
+  options: { count: number; after?: string; follow?: boolean; json?: boolean },
+): Promise<void> {
+  const { epoch, position: head } = await engines.log.head();
+  const print = async (events: Awaited<ReturnType<typeof engines.log.readAll>>['events']) => {
+    for (const recorded of events) {
+      const [event] = await engines.codec
+        .decode([recorded])
+        .catch(() => [engines.codec.decodePublic(recorded)]);
+      console.log(options.json ? JSON.stringify(shown(event!, epoch)) : line(event!));
+    }
+  };
+  let after = (options.after?.split('.').at(-1) ?? START) as Position;
+  if (options.after === undefined) {
+    // The newest ones are found by walking back over positions, which have no gaps to speak of.
+    const from = Math.max(0, Number(head || 0) - options.count);
+    after = from === 0 ? START : (String(from).padStart(20, '0') as Position);
+  }
+  while (after < head && !signal.aborted) {
+    const slice = await engines.log.readAll(after, TAIL_BATCH_EVENTS);
+    await print(slice.events);
+    if (slice.through === after) break;
+    after = slice.through;
+  }
+  if (!options.follow) return;
+  for await (const slice of engines.log.subscribe(after, { batchEvents: TAIL_BATCH_EVENTS, signal }))
+    await print(slice.events);
+}
+
+function line(event: Decoded): string {
+  return `${event.position}  ${new Date(event.timeMs).toISOString()}  ${event.stream}@${event.version}  ${event.type}  ${event.metadata.actor}  ${JSON.stringify(event.data)}`;
+}
+
+function shown(event: Decoded, epoch: Parameters<typeof positionToken>[0]): object {
+  const { timeMs, position, ...rest } = event;
+  return { position: positionToken(epoch, position), time: new Date(timeMs).toISOString(), ...rest };
+}
+
+async function mustNotExist(path: string): Promise<void> {
+  const exists = await access(path, constants.F_OK).then(
+    () => true,
+    () => false,
+  );
+  if (exists) throw new Failure(`${path} exists already: name a new file. Nothing was exported.`);
+}

@@ -1,0 +1,145 @@
+/** `plinth projections …`: on the database itself, so that it works when the API does not. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { metadataOf, requestOnParked } from '../../commands/projections/request-on-parked.ts';
+import { systemContext } from '../../commands/system-context.ts';
+import type { Engines } from '../../infra/platform/engines.ts';
+import { projectionCatalogue } from '../../projections/catalogue.ts';
+import type { Projection } from '../../projections/projection.ts';
+import { rebuildProjection } from '../../projections/rebuild.ts';
+import { verifyProjection } from '../../projections/verify-projection.ts';
+import type { StreamId } from '../../schemas/envelope.ts';
+import { Failure } from '../failure.ts';
+import { withEngines } from '../local.ts';
+import { printJson, printTable, progressLine } from '../output.ts';
+
+const MAX_LISTED = 1_000;
+
+export function addProjectionCommands(program: Command): void {
+  const projections = program.command('projections').description('Look at, rebuild and verify read models');
+  const verb = (name: string, description: string) =>
+    projections.command(name).description(description).option('--json', 'print JSON');
+
+  verb('list', 'Where each projection stands').action((o) =>
+    withEngines(async ({ store, log }) => {
+      const head = (await log.head()).position;
+      await printTable(o, await store.revisions(), {
+        projection: (r) => r.projection,
+        revision: (r) => r.revision,
+        state: (r) => r.state,
+        position: (r) => r.bookmark.position || 'start',
+        'at head': (r) => (r.bookmark.position === head ? 'yes' : 'no'),
+        parked: (r) => r.parkedStreams,
+        'run by': (r) => r.holder,
+        halted: (r) => r.halted,
+      });
+    }),
+  );
+
+  verb('rebuild <name>', 'Fill a read model anew beside the current one, and swap it in').action(
+    (name: string, o) =>
+      withEngines(async (engines, signal) => {
+        const line = progressLine(`Rebuilding ${name}, events read`);
+        let total: number | null = null;
+        const revision = await rebuildProjection(depsOf(engines, named(name)), {
+          holder: `rebuild-${engines.writer}`,
+          signal,
+          progress: ({ events, head }) => {
+            total ??= /^\d{1,20}$/.test(head) ? Number(head) : null;
+            line.update(events, total);
+          },
+        });
+        line.end();
+        if (revision === null) throw new Failure('Stopped: the current read model stays as it was.', 130);
+        if (o.json) return printJson({ projection: name, revision });
+        console.log(`${name} is rebuilt: revision ${revision} is current.`);
+      }),
+  );
+
+  verb('verify <name>', 'Rebuild beside, and compare every column with what is served').action(
+    (name: string, o) =>
+      withEngines(async (engines, signal) => {
+        const line = progressLine(`Verifying ${name}, events read`);
+        const verification = await verifyProjection(depsOf(engines, named(name)), {
+          holder: `verify-${engines.writer}`,
+          signal,
+          progress: ({ events }) => line.update(events, null),
+        });
+        line.end();
+        if (verification === null) throw new Failure('Stopped, or there is nothing to compare yet.');
+        if (o.json) printJson(verification);
+        else {
+          console.log(
+            `${name} revision ${verification.revision} at ${verification.position}: ${verification.rows} rows, ${verification.differences} differences.`,
+          );
+          for (const { table, key, kind, columns } of verification.first)
+            console.log(`  ${table} ${key}: ${kind} ${columns.join(', ')}`);
+        }
+        if (verification.differences > 0) process.exitCode = 1;
+      }),
+  );
+
+  verb('parked <name>', 'Streams that wait because an event could not be projected').action(
+    (name: string, o) =>
+      withEngines(async ({ store }) => {
+        await printTable(o, await store.parked(named(name).name, { limit: MAX_LISTED }), {
+          stream: (p) => p.stream,
+          'failed at version': (p) => p.firstVersion,
+          'events waiting': (p) => p.events,
+          error: (p) => p.error,
+        });
+      }),
+  );
+
+  verb('replay <name> <stream>', 'Try again what waits in a parked stream').action(
+    (name: string, stream: string) => withEngines((engines) => request(engines, named(name), stream, null)),
+  );
+  verb('discard <name> <stream>', 'Drop the event that failed, for ever, and go on with those behind it')
+    .requiredOption('--version <n>', 'version of the event, as `parked` shows it', version)
+    .action((name: string, stream: string, o) =>
+      withEngines((engines) => request(engines, named(name), stream, o.version)),
+    );
+}
+
+async function request(
+  engines: Engines,
+  projection: Projection,
+  stream: string,
+  version: number | null,
+): Promise<void> {
+  const events = await engines.log.readStream(stream as StreamId, { through: 1 });
+  if (events.length === 0 || !(await engines.store.isParked(projection.name, [stream as StreamId]))) {
+    throw new Failure(
+      `${stream} is not parked in ${projection.name}: plinth projections parked ${projection.name} lists what is.`,
+    );
+  }
+  const { tenant } = metadataOf(events[0]!);
+  const serial = Buffer.from(engines.random.bytes(16)).toString('hex');
+  const outcome = await requestOnParked(
+    engines.keyDeps,
+    systemContext('command-line', tenant, ['projections', stream, serial]),
+    stream as StreamId,
+    version === null
+      ? { type: 'projection.replay-requested', data: { projection: projection.name } }
+      : { type: 'projection.discard-requested', data: { projection: projection.name, version } },
+  );
+  if (outcome.kind === 'rejected') throw new Failure(outcome.rejection.detail);
+  console.log(`Asked of ${projection.name}: its runner carries it out when it comes to ${outcome.position}.`);
+}
+
+function named(name: string): Projection {
+  const projection = projectionCatalogue.find((p) => p.name === name);
+  if (!projection)
+    throw new Failure(
+      `There is no projection "${name}": there are ${projectionCatalogue.map((p) => p.name).join(', ')}.`,
+    );
+  return projection;
+}
+
+function depsOf({ store, log, codec, clock }: Engines, projection: Projection) {
+  return { projection, store, log, decoder: codec, clock };
+}
+
+function version(text: string): number {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.');
+  return Number(text);
+}
