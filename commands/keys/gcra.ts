@@ -44,13 +44,17 @@ export function remainingUnits(used: number, rate: Rate): number {
 
 /** Whole seconds until nothing is used. */
 export function resetSeconds(used: number, rate: Rate): number {
-  return Math.ceil((used * rate.windowSeconds) / rate.limit - TOLERANCE_UNITS);
+  return Math.max(0, Math.ceil(secondsFor(used - TOLERANCE_UNITS, rate)));
 }
 
 /** Whole seconds until the cost is admitted: 0 now, null never. */
 export function retryAfterSeconds(used: number, rate: Rate, cost: number): number | null {
   if (admits(used, rate, cost)) return 0;
   if (cost > rate.limit) return null;
-  const seconds = ((used + cost - rate.limit) * rate.windowSeconds) / rate.limit;
-  return Math.max(1, Math.ceil(seconds - TOLERANCE_UNITS));
+  return Math.max(1, Math.ceil(secondsFor(used + cost - rate.limit - TOLERANCE_UNITS, rate)));
+}
+
+/** How long so many units take to run out. */
+function secondsFor(units: number, rate: Rate): number {
+  return (units * rate.windowSeconds) / rate.limit;
 }
