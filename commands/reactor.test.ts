@@ -118,6 +118,25 @@ describe('a reactor', () => {
     assert.equal(health.at(-2)?.state, 'halted');
   });
 
+  test('halts also when the history is replaced while it runs', async () => {
+    const { append, given, health, log, clock, deps, reactor } = reactorWorld();
+    await append('wanted');
+    const stop = new AbortController();
+    const running = runReactor(deps, reactor, {
+      signal: stop.signal,
+      changed: (h) => void health.push(h),
+    });
+    await clock.advance(2_000);
+    log.newEpoch();
+    await append('wanted');
+    await clock.advance(2_000);
+    stop.abort();
+    await clock.advance(1_000);
+    await running;
+    assert.equal(given.length, 1);
+    assert.equal(health.at(-2)?.state, 'halted');
+  });
+
   test('halts when the log has lost its tail and reuses the positions', async () => {
     const { append, run, given, health, log } = reactorWorld();
     await append('wanted');

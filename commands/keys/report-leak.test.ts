@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { everything, keysWorld } from '../../test/support/keys-world.ts';
 import { ownerStream } from '../streams.ts';
+import { mintKey } from './key-format.ts';
 import { reportLeak } from './report-leak.ts';
 import { revokeOwnerKeys } from './revoke-owner-keys.ts';
 import { rotateKey } from './rotate-key.ts';
@@ -35,6 +36,7 @@ describe('reporting a leak', () => {
     const two = await issue();
     const answers = [
       await report(`${one.text.slice(0, -1)}${one.text.endsWith('0') ? '1' : '0'}`),
+      await report(mintKey('live', one.keyId, new Uint8Array(32)), true),
       await report(`nobody's key`),
       await report(one.text, true, 'tnt_other'),
     ];
