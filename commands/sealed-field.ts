@@ -6,7 +6,7 @@
  * that opens under two. Its 32 random bytes lie inside the ciphertext alone, so that the commitment of a
  * field whose key is destroyed cannot even be guessed at.
  */
-import { createCipheriv, createDecipheriv, createHash, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, hash, type KeyObject } from 'node:crypto';
 
 export interface SealedField {
   readonly key: string;
@@ -48,10 +48,8 @@ const CIPHER_LABEL = 'plinth/personal-field/v1\u0000';
 const GCM = { authTagLength: TAG_BYTES } as const;
 
 function commitmentOf(field: string, blindAndPlaintext: Uint8Array): string {
-  return createHash('sha256')
-    .update(`${COMMITMENT_LABEL}${field}\u0000`)
-    .update(blindAndPlaintext)
-    .digest('base64url');
+  const label = Buffer.from(`${COMMITMENT_LABEL}${field}\u0000`);
+  return hash('sha256', Buffer.concat([label, blindAndPlaintext]), 'base64url');
 }
 
 function aad(place: SealedPlace): Buffer {
