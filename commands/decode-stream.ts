@@ -2,6 +2,17 @@ import type { Decoded, Recorded } from '../schemas/envelope.ts';
 import { PlinthError } from '../schemas/errors.ts';
 import { type Codec, NewerSchemaVersion, UndecodableEvent } from './codec.ts';
 
+/** The log answers those who read the same at the same time with one array: it is decoded once for them. */
+const decoding = new WeakMap<readonly Recorded[], { codec: object; decoded: Promise<readonly Decoded[]> }>();
+
+function decodeOnce(codec: Pick<Codec, 'decode'>, events: readonly Recorded[]): Promise<readonly Decoded[]> {
+  const shared = decoding.get(events);
+  if (shared?.codec === codec) return shared.decoded;
+  const decoded = codec.decode(events);
+  decoding.set(events, { codec, decoded });
+  return decoded;
+}
+
 /**
  * Decodes a run of one stream for somebody who asks about that stream alone. An event that cannot be
  * decoded is told as what it means for them: `stream_parked`, or `unavailable` where a newer release wrote
@@ -12,7 +23,7 @@ export async function decodeStream(
   events: readonly Recorded[],
 ): Promise<readonly Decoded[]> {
   try {
-    return await codec.decode(events);
+    return events.length === 0 ? [] : await decodeOnce(codec, events);
   } catch (error) {
     if (error instanceof NewerSchemaVersion) {
       const detail = `A newer release wrote an event (${error.event.type}) that this one cannot read.`;

@@ -53,15 +53,24 @@ export function streamReads(pool: Pool): Coalescer<WaitingRead> {
 
 type Range = Pick<WaitingRead, 'stream' | 'after' | 'through'>;
 
+/** The same range is read once for all who ask for it: every command of a tenant folds the tenant's stream. */
 async function readPages(pool: Pool, reads: readonly Range[]): Promise<Recorded[][]> {
+  const distinct = new Map<string, Range>();
+  for (const read of reads) distinct.set(nameOf(read), read);
+  const ranges = [...distinct.values()];
   const rows = await pool.rows(readStreams, [
-    reads.map((read) => read.stream),
-    reads.map((read) => Math.min(read.after, MAX_VERSION)),
-    reads.map((read) => Math.min(read.through, MAX_VERSION)),
+    ranges.map((read) => read.stream),
+    ranges.map((read) => Math.min(read.after, MAX_VERSION)),
+    ranges.map((read) => Math.min(read.through, MAX_VERSION)),
   ]);
-  const pages: Recorded[][] = reads.map(() => []);
+  const pages: Recorded[][] = ranges.map(() => []);
   for (const row of rows) pages[(row[0] as number) - 1]!.push(recordedOf(row, 1));
-  return pages;
+  const byName = new Map([...distinct.keys()].map((name, index) => [name, pages[index]!]));
+  return reads.map((read) => byName.get(nameOf(read))!);
+}
+
+function nameOf({ stream, after, through }: Range): string {
+  return `${after} ${through} ${stream}`;
 }
 
 async function readRest(pool: Pool, read: Range, first: readonly Recorded[]): Promise<readonly Recorded[]> {
