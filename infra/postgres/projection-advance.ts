@@ -31,7 +31,10 @@ const CHANGED: Prepared = {
     SELECT $1, $2, c."position", c.stream FROM unnest($3::text[], $4::text[]) AS c ("position", stream)`,
 };
 
-/** Deletes all but the newest rows, and says so where polls look. */
+/**
+ * Deletes all but the newest rows, and says so where polls look. It never goes back: a batch that pruned
+ * instead of telling has left a gap above the rows that are deleted here.
+ */
 const PRUNE: Prepared = {
   name: 'projection-prune-changes',
   text: `WITH last AS (
@@ -41,7 +44,7 @@ const PRUNE: Prepared = {
       DELETE FROM plinth.changes c USING last
       WHERE c.projection = $1 AND c.revision = $2 AND c."position" <= last."position"
     )
-    UPDATE plinth.checkpoints k SET pruned_through = last."position"
+    UPDATE plinth.checkpoints k SET pruned_through = greatest(k.pruned_through, last."position")
     FROM last WHERE k.projection = $1 AND k.revision = $2`,
 };
 

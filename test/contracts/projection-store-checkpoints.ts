@@ -153,6 +153,20 @@ export function checkpointContract<T>(engine: ProjectionStoreEngine<T>): void {
     assert.deepEqual(pruned.changes[0], await change(21));
   });
 
+  test('pruned-through never goes back, whatever is deleted below a batch that pruned instead of telling', async (t) => {
+    const { f, lease } = await held(t);
+    const change = async (n: number) => ({ stream: n % 2 ? A : B, position: (await f.at(n)).position });
+    const tell = async (n: number) =>
+      f.store.advance(lease, await f.at(n), await f.at(n + 1), async (advance) =>
+        advance.changed([await change(n + 1)]),
+      );
+    for (let n = 0; n < 8; n += 1) await tell(n);
+    await f.store.advance(lease, await f.at(8), await f.at(9), async (advance) => advance.prunedHere());
+    for (let n = 9; n < 16; n += 1) await tell(n);
+    const poll = await f.opened.changes('things').poll((await f.at(12)).position);
+    assert.ok(poll.prunedThrough >= (await f.at(9)).position, `it went back to ${poll.prunedThrough}`);
+  });
+
   test('a halt is seen by every poll and fences the runner; only adoption at its place ends it', async (t) => {
     const { f, lease, revision } = await held(t);
     await f.store.advance(lease, await f.at(0), await f.at(1), null);

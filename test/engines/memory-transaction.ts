@@ -52,7 +52,9 @@ export class Draft {
   change(changes: readonly Change[], keptRows: number): void {
     const all = [...this.data.changes, ...changes];
     const gone = all.length - keptRows;
-    const prunedThrough = gone > 0 ? all[gone - 1]!.position : this.data.prunedThrough;
+    const deleted = gone > 0 ? all[gone - 1]!.position : this.data.prunedThrough;
+    // Never back: a batch that pruned instead of telling has left a gap above what is deleted here.
+    const prunedThrough = deleted > this.data.prunedThrough ? deleted : this.data.prunedThrough;
     this.data = { ...this.data, changes: gone > 0 ? all.slice(gone) : all, prunedThrough };
   }
 }

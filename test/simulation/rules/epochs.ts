@@ -142,7 +142,8 @@ async function recovers(
   keys: readonly SimKey[],
 ): Promise<void> {
   let codes: string[] = [];
-  for (let tries = 0; tries < 20; tries++) {
+  // Where time passes at every step, one poll takes seconds.
+  for (let tries = 0; tries < 100; tries++) {
     codes = await Promise.all(keys.map((key) => ask(verifier, key)));
     const right = keys.every((key, i) => codes[i] === (exists(log, key.keyId) ? 'VALID' : 'NOT_FOUND'));
     if (right) return;
