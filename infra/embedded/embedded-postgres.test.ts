@@ -205,3 +205,14 @@ test('a start that is told to stop leaves no server behind', async (t) => {
   const server = await start(dataDir);
   assert.equal(server.owned, true);
 });
+
+test('a process that has nothing else to do sees the end of the server that it stops', async (t) => {
+  const dataDir = await folder(t);
+  const module = JSON.stringify(new URL('./embedded-postgres.ts', import.meta.url).href);
+  const code = `const { startEmbeddedPostgres } = await import(${module});
+    const server = await startEmbeddedPostgres({ dataDir: ${JSON.stringify(dataDir)} });
+    await server.stop();`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' });
+  const [exitCode] = (await once(child, 'exit')) as [number];
+  assert.equal(exitCode, 0);
+});

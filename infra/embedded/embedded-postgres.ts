@@ -115,6 +115,8 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 
   async function end(): Promise<void> {
     if (running.guard === null) return;
+    // It must not keep an idle process alive, but its end has to be seen.
+    (running.guard as unknown as { ref(): void }).ref();
     await running.guard.end().catch(() => undefined);
     if (await servesCluster(running.pid, folder.cluster)) await stopPostmaster(running.pid);
   }
