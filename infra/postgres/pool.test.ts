@@ -54,7 +54,7 @@ test('a transaction that throws is rolled back and throws the same', async (t) =
 test('connections that break while idle and in a transaction leave the process and the pool alive', async (t) => {
   let lost = 0;
   const pool = await open(t, { onLostConnection: () => lost++ });
-  await Promise.all(Array.from({ length: 4 }, () => pool.query('SELECT pg_sleep(0.02)')));
+  await Promise.all(Array.from({ length: 4 }, () => pool.query('SELECT pg_sleep(0.5)')));
   await pool.query(END_OTHERS);
   await assert.rejects(
     pool.transaction(async (tx) => {
