@@ -1,11 +1,13 @@
 /** What the codec knows of each event type, worked out once from the catalogue. */
-import type { z } from 'zod';
 import type { EventDefinition, Upcaster } from '../schemas/events/definition.ts';
 import { personalFields } from '../schemas/personal.ts';
 
+type Schema = EventDefinition['schema'];
+type Field = Parameters<typeof personalFields.has>[0];
+
 export interface EventType {
   readonly version: number;
-  readonly schema: z.ZodObject;
+  readonly schema: Schema;
   readonly upcasters: readonly Upcaster[];
   readonly personal: readonly PersonalFieldOf[];
 }
@@ -30,7 +32,7 @@ export function compileEventTypes(
 
 function compile(type: string, { version, schema, upcasters }: EventDefinition): EventType {
   const personal: PersonalFieldOf[] = [];
-  for (const [name, field] of Object.entries(schema.shape as Record<string, z.ZodType>)) {
+  for (const [name, field] of Object.entries(schema.shape as Record<string, Field>)) {
     if (name === SEALED) throw new Error(`${type}: a field may not be named ${SEALED}`);
     const mark = personalFields.get(field);
     if (mark === undefined) {
@@ -43,7 +45,7 @@ function compile(type: string, { version, schema, upcasters }: EventDefinition):
     }
     if (!FIELD_NAME.test(name)) throw new Error(`${type}: ${name} is no name for a personal field`);
     if (mark.subjectField !== null) {
-      const subject = (schema.shape as Record<string, z.ZodType>)[mark.subjectField];
+      const subject = (schema.shape as Record<string, Field>)[mark.subjectField];
       if (!subject)
         throw new Error(`${type}: ${name} names ${mark.subjectField} as its subject, which is not there`);
       if (personalFields.get(subject)) throw new Error(`${type}: the subject of ${name} is itself personal`);
@@ -59,7 +61,7 @@ function holdsPersonal(node: unknown, seen: Set<unknown>): boolean {
   seen.add(node);
   const def = (node as { _zod?: { def?: Record<string, unknown> } })._zod?.def;
   if (def) {
-    if (personalFields.get(node as z.ZodType)) return true;
+    if (personalFields.get(node as Field)) return true;
     const inner = def.type === 'lazy' ? [(def.getter as () => unknown)()] : Object.values(def);
     return inner.some((part) => holdsPersonal(part, seen));
   }

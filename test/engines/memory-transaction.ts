@@ -54,7 +54,7 @@ export class Draft {
     const gone = all.length - keptRows;
     const deleted = gone > 0 ? all[gone - 1]!.position : this.data.prunedThrough;
     // Never back: a batch that pruned instead of telling has left a gap above what is deleted here.
-    const prunedThrough = deleted > this.data.prunedThrough ? deleted : this.data.prunedThrough;
+    const prunedThrough = Math.max(deleted, this.data.prunedThrough);
     this.data = { ...this.data, changes: gone > 0 ? all.slice(gone) : all, prunedThrough };
   }
 }
