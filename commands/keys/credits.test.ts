@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { replacing } from '../../test/simulation/replacing.ts';
 import { admin, DAY_MS, facts, iso, issued, keySpec, SPEC_START_MS } from '../../test/support/key-spec.ts';
 import { everything, keysWorld } from '../../test/support/keys-world.ts';
 import { dueRefill, nextRefillAtMs } from './due-refill.ts';
@@ -83,11 +84,11 @@ describe('a refill', () => {
       dueAtMs: SPEC_START_MS + 3_600_000,
     });
     assert.equal(dueRefill(credits, SPEC_START_MS + DAY_MS)?.dueAtMs, SPEC_START_MS + DAY_MS);
-    assert.equal(nextRefillAtMs(credits, SPEC_START_MS + DAY_MS), SPEC_START_MS + DAY_MS + 3_600_000);
+    assert.equal(nextRefillAtMs(credits), SPEC_START_MS + 3_600_000);
   });
   test('is never due without a rule for it', () => {
     assert.equal(dueRefill(null, Number.MAX_SAFE_INTEGER), null);
-    assert.equal(nextRefillAtMs({ ...credits!, refill: null }, 0), null);
+    assert.equal(nextRefillAtMs({ ...credits!, refill: null }), null);
   });
 });
 
@@ -135,6 +136,23 @@ describe('leases, through the log', () => {
     const again = await leaseCredits(deps, at(keyId, 'l'), input);
     assert.ok(first.kind === 'leased' && again.kind === 'leased');
     assert.deepEqual([first.first, again.first, again.amount], [true, false, first.amount]);
+  });
+  test('a refill that falls due while "exhausted" is on its way is told as due, not the one after it', async () => {
+    const { issue, deps, at, clock } = await keysWorld();
+    const { keyId } = await issue({ credits: { remaining: 0, refill }, ownerId: 'own_1' });
+    const dueMs = clock.now() + 3_600_000;
+    const slow = replacing(deps.log, {
+      async readStream(...args) {
+        const events = await deps.log.readStream(...args);
+        // The owner is read when the time of the decision is settled.
+        if (args[0].startsWith('owner-')) await clock.advance(3_600_000);
+        return events;
+      },
+    });
+    const input = { keyId, leaseId, writer: 'w', units: 5 };
+    const none = await leaseCredits({ ...deps, log: slow }, at(keyId, 'l'), input);
+    assert.ok(none.kind === 'exhausted');
+    assert.equal(none.refillAtMs, dueMs);
   });
   test('an exhausted key tells when it is filled again; a revoked one throws', async () => {
     const { issue, leases, tenant, clock, owner, deps, context } = await keysWorld();

@@ -12,9 +12,8 @@ export function dueRefill(
   return { remaining: credits.refill.amount, dueAtMs: credits.refilledAtMs + due * everyMs };
 }
 
-/** When the next refill after those that are due falls due; null: never by itself. */
-export function nextRefillAtMs(credits: CreditsState | null, nowMs: number): number | null {
+/** When the first refill that is not written fell or falls due, on this very balance; null: never by itself. */
+export function nextRefillAtMs(credits: CreditsState | null): number | null {
   if (credits === null || credits.refill === null) return null;
-  const since = dueRefill(credits, nowMs)?.dueAtMs ?? credits.refilledAtMs;
-  return since + credits.refill.everySeconds * 1000;
+  return credits.refilledAtMs + credits.refill.everySeconds * 1000;
 }

@@ -71,5 +71,6 @@ export async function leaseCredits(
     const { leaseId, amount } = event.data;
     return { kind: 'leased', leaseId, amount, key, first: !outcome.replayed };
   }
-  return { kind: 'exhausted', key, refillAtMs: nextRefillAtMs(key.credits, deps.clock.now()) };
+  // Not judged by the clock again: a refill that fell due since the decision is due still, not the one after it.
+  return { kind: 'exhausted', key, refillAtMs: nextRefillAtMs(key.credits) };
 }
