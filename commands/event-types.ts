@@ -71,7 +71,7 @@ function holdsPersonal(node: unknown, seen: Set<unknown>): boolean {
 }
 
 /** Top-level fields and zod's codes alone: a deeper path or a message could quote what a person wrote. */
-export function faultsOf(error: z.ZodError): string {
+export function faultsOf(error: NonNullable<ReturnType<Schema['safeParse']>['error']>): string {
   const faults = error.issues.map((issue) => `${String(issue.path[0] ?? 'data')} (${issue.code})`);
   return `does not fit its schema: ${[...new Set(faults)].join(', ')}`;
 }

@@ -52,9 +52,9 @@ export class Draft {
   change(changes: readonly Change[], keptRows: number): void {
     const all = [...this.data.changes, ...changes];
     const gone = all.length - keptRows;
-    const deleted = gone > 0 ? all[gone - 1]!.position : this.data.prunedThrough;
     // Never back: a batch that pruned instead of telling has left a gap above what is deleted here.
-    const prunedThrough = Math.max(deleted, this.data.prunedThrough);
+    const ends = [this.data.prunedThrough, ...(gone > 0 ? [all[gone - 1]!.position] : [])].sort();
+    const prunedThrough = ends.at(-1)!;
     this.data = { ...this.data, changes: gone > 0 ? all.slice(gone) : all, prunedThrough };
   }
 }
