@@ -33,3 +33,16 @@ test('a broken condition fails a benchmark whose ratio passes', async () => {
   });
   assert.equal(most.pass, false);
 });
+
+test('where the value is held against the bar, the ratio decides nothing', async () => {
+  const result = await runBenchmark({
+    name: 'x',
+    unit: 'ms',
+    bar: 50,
+    passes: 'at most',
+    held: 'value',
+    says: 'x',
+    measure: async () => ({ value: 51, yardstick: 50, ratio: 1.02 }),
+  });
+  assert.equal(result.pass, false);
+});
