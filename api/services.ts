@@ -1,5 +1,6 @@
 /** What the handlers of the domains use, behind the ports that the rooms declare. */
 import type { Clock } from '../commands/clock.ts';
+import type { DataKeys } from '../commands/data-keys.ts';
 import type { EventLog } from '../commands/event-log.ts';
 import type { KeyDeps } from '../commands/keys/key-command.ts';
 import type { ReadModels } from '../projections/read-models.ts';
@@ -14,6 +15,7 @@ export interface Services {
   /** What commands run on. */
   readonly execute: KeyDeps;
   readonly log: Pick<EventLog, 'readStream'>;
+  readonly dataKeys: Pick<DataKeys, 'close'>;
   readonly readModels: ReadModels;
   readonly projections: Pick<ProjectionStore<never>, 'revisions' | 'parked' | 'isParked'>;
   /** At least 32 bytes, the same in every process of the API: signs page cursors. */

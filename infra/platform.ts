@@ -6,7 +6,7 @@ import type { Settings } from '../schemas/config.ts';
 import { type AdminKey, bootstrap } from './platform/admin-key.ts';
 import { type ApiLease, takeApiLease } from './platform/api-lease.ts';
 import { startApiServer } from './platform/api-server.ts';
-import { startBackground } from './platform/background.ts';
+import { followErasures, startBackground } from './platform/background.ts';
 import { type Engines, openEngines } from './platform/engines.ts';
 import { type Projector, startProjector } from './platform/projector.ts';
 import { readiness } from './platform/readiness.ts';
@@ -74,6 +74,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       ? await takeApiLease({ pool: opened.pool, clock: opened.clock, writer: opened.writer, lost: failed })
       : null;
     if (lease) undo.push(() => lease.release());
+    const erasures = await followErasures(opened, log);
+    undo.push(() => erasures.stop());
     const adminKey = await bootstrap(opened);
 
     let projector: Projector | null = null;

@@ -6,6 +6,7 @@ import { keysManyRoutes } from './keys-many.ts';
 import { keyReadRoutes } from './keys-read.ts';
 import { keyWriteRoutes } from './keys-write.ts';
 import { projectionRoutes } from './projections.ts';
+import { subjectRoutes } from './subjects.ts';
 import { tenantRoutes } from './tenants.ts';
 import { usageRoutes } from './usage.ts';
 import { verifyRoutes } from './verify.ts';
@@ -19,6 +20,7 @@ export const allRoutes: readonly Route<Services>[] = [
   ...keyTimeTravelRoutes,
   ...usageRoutes,
   ...tenantRoutes,
+  ...subjectRoutes,
   ...projectionRoutes,
   ...whoamiRoutes,
 ];

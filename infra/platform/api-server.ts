@@ -103,6 +103,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     epoch: currentEpoch,
     execute: keyDeps,
     log: engines.log,
+    dataKeys: engines.dataKeys,
     readModels: engines.readModels,
     projections: engines.store,
     cursorKey: keyring.derive('cursor').reveal(),

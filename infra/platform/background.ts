@@ -1,6 +1,7 @@
 /** The roles that give commands by themselves: what falls due with time, and what follows from events. */
-import { runReactor } from '../../commands/reactor.ts';
+import { type ReactorHealth, runReactor } from '../../commands/reactor.ts';
 import { keysDueToExpire, keysOfOwner } from '../../projections/keys/due-keys.ts';
+import { catchUpErasures, runErasureFollower } from '../../workers/erasure-follower.ts';
 import { ownerRevocation } from '../../workers/owner-revocation.ts';
 import { runScheduler } from '../../workers/scheduler.ts';
 import { postgresReactorCheckpoints } from '../postgres/reactor-checkpoints.ts';
@@ -9,6 +10,22 @@ import type { Engines } from './engines.ts';
 
 /** How long a reactor waits for the read model that it asks; then it tries again. */
 const READ_WAIT_MS = 10_000;
+
+/**
+ * What every process runs, whatever its role: it refuses data keys that an erasure has named. Answers when
+ * all erasures that the log holds now are carried out, for nothing may be encrypted or decrypted before.
+ */
+export async function followErasures(engines: Engines, log: Log): Promise<Background> {
+  const stop = new AbortController();
+  await catchUpErasures(engines, stop.signal);
+  const running = runErasureFollower(engines, { signal: stop.signal, changed: tellOf(log, 'erasures') });
+  return {
+    async stop() {
+      stop.abort();
+      await running;
+    },
+  };
+}
 
 export interface Background {
   stop(): Promise<void>;
@@ -39,12 +56,7 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
       }),
       {
         signal: stop.signal,
-        changed(health) {
-          if (health.state === 'halted')
-            log.error({ component: 'reactor', problem: health.problem }, 'a reactor waits for an operator');
-          else if ('problem' in health)
-            log.warn({ component: 'reactor', problem: health.problem }, 'a reactor cannot go on now');
-        },
+        changed: tellOf(log, 'owner-revocation'),
       },
     ),
   ];
@@ -53,5 +65,14 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
       stop.abort();
       await Promise.all(running);
     },
+  };
+}
+
+function tellOf(log: Log, component: string): (health: ReactorHealth) => void {
+  return (health) => {
+    if (!('problem' in health)) return;
+    const fields = { component, state: health.state, problem: health.problem };
+    if (health.state === 'halted') log.error(fields, 'it waits for an operator');
+    else log.warn(fields, 'it cannot go on now; it is tried again');
   };
 }

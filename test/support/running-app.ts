@@ -33,6 +33,7 @@ import { usageProjection } from '../../projections/usage/usage-projection.ts';
 import { issueKeySchema } from '../../schemas/commands/keys.ts';
 import type { TenantId } from '../../schemas/envelope.ts';
 import { eventCatalogue } from '../../schemas/events/catalogue.ts';
+import { runErasureFollower } from '../../workers/erasure-follower.ts';
 import { type Cleanup, testDatabase } from './postgres.ts';
 
 export interface IssuedKey {
@@ -149,6 +150,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
       { holder: `test-${process.pid}` },
     ).run(stop.signal),
   );
+  const erasures = runErasureFollower({ log, codec, dataKeys, clock }, { signal: stop.signal });
   const execute = { log, codec, clock, random, peppers: keyring.peppers };
 
   await createTenant(execute, systemContext('bootstrap', DEFAULT_TENANT, ['tenant']), {
@@ -186,6 +188,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     epoch: () => epoch,
     execute,
     log,
+    dataKeys,
     readModels,
     projections: store,
     cursorKey: keyring.derive('cursor').reveal(),
@@ -211,7 +214,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     await verifier.close();
     await recorder.close();
     stop.abort();
-    await Promise.all(runners);
+    await Promise.all([...runners, erasures]);
     await readModels.close();
     await log.close();
     await pool.close();
