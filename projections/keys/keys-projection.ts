@@ -9,8 +9,6 @@
  * owner is never written down: queries join it (`isRevoked`).
  */
 import { evolveOwner } from '../../commands/keys/owner-state.ts';
-import { tenantIdOfStream } from '../../commands/streams.ts';
-import { evolveTenant, noTenant, type TenantState } from '../../commands/tenants/tenant-state.ts';
 import type { Decoded } from '../../schemas/envelope.ts';
 import {
   type DecodedKeyEvent,
@@ -23,18 +21,13 @@ import { type DecodedTenantEvent, tenantEvents } from '../../schemas/events/tena
 import { BrokenStream } from '../broken-stream.ts';
 import type { Projection, Tables, Tx } from '../projection.ts';
 import { upsertRows } from '../upsert-rows.ts';
+import { writeDigests } from './digest-rows.ts';
 import { eraseOwner } from './erase-owner.ts';
 import { evolveKeys, keyIdOfEvent } from './evolve-keys.ts';
 import { blankErased, loadKeys, rowOf, type StoredKey } from './key-rows.ts';
-import {
-  createKeysTables,
-  digestsTarget,
-  keysTables,
-  keysTarget,
-  ownersTarget,
-  tenantsTarget,
-} from './keys-tables.ts';
+import { createKeysTables, keysTables, keysTarget, ownersTarget } from './keys-tables.ts';
 import { loadOwners, type OwnerRef, ownerKey, ownerRowOf, type StoredOwner } from './owner-rows.ts';
+import { foldTenants } from './tenant-rows.ts';
 
 export const keysProjection: Projection = {
   name: 'keys',
@@ -47,12 +40,12 @@ export const keysProjection: Projection = {
   async apply(tx, tables, events) {
     const keys = events.filter((e) => e.type in keyEvents) as DecodedKeyEvent[];
     const persons = events.filter((e) => e.type in ownerEvents || e.type in subjectEvents);
-    await applyTenants(tx, tables, events.filter((e) => e.type in tenantEvents) as DecodedTenantEvent[]);
+    await foldTenants(tx, tables, events.filter((e) => e.type in tenantEvents) as DecodedTenantEvent[]);
     const stored = await foldKeys(tx, tables, keys);
     const owners = await foldOwners(tx, tables, persons as PersonEvent[], stored.after);
     for (const [keyId, one] of stored.after) stored.after.set(keyId, blanked(one, owners));
     await upsertRows(tx, keysTarget(tables), [...stored.after.values()].map(rowOf));
-    await writeDigests(tx, tables, stored);
+    await writeDigests(tx, tables, stored.before, stored.after);
     for (const event of persons) {
       // Keys of this batch are blank already; those before it are read and written in pages.
       if (event.type === 'subject.erased') await eraseOwner(tx, tables, subjectOf(event));
@@ -62,6 +55,7 @@ export const keysProjection: Projection = {
 
 type PersonEvent = DecodedOwnerEvent | DecodedSubjectEvent;
 
+/** Keys by id, as they were and as the batch leaves them. */
 interface Folded {
   readonly before: ReadonlyMap<string, StoredKey>;
   readonly after: Map<string, StoredKey>;
@@ -136,76 +130,4 @@ function blanked(stored: StoredKey, owners: ReadonlyMap<string, StoredOwner>): S
   const { tenant, ownerId } = stored.key;
   const owner = ownerId === null ? undefined : owners.get(ownerKey(tenant, ownerId));
   return owner ? blankErased(stored, owner.erasedPosition) : stored;
-}
-
-/** Foreign keys are found by their digests: rows are replaced where a batch changed a key's digests. */
-async function writeDigests(tx: Tx, tables: Tables, { before, after }: Folded): Promise<void> {
-  const digests = (one: StoredKey | undefined) => one?.key.secrets.map((secret) => secret.digest) ?? [];
-  const changed = [...after.values()].filter(
-    (one) =>
-      one.key.format === 'foreign' && digests(one).join(' ') !== digests(before.get(one.key.keyId)).join(' '),
-  );
-  const replaced = changed.map((one) => one.key.keyId).filter((keyId) => before.has(keyId));
-  if (replaced.length > 0) {
-    await tx.query(`DELETE FROM ${tables('key_digests')} WHERE key_id = ANY($1::text[])`, [replaced]);
-  }
-  const rows = changed.flatMap((one) =>
-    [...new Set(digests(one))].map((digest) => ({
-      tenant: one.key.tenant,
-      digest,
-      key_id: one.key.keyId,
-      created_position: one.createdPosition,
-    })),
-  );
-  await upsertRows(tx, digestsTarget(tables), rows);
-}
-
-async function applyTenants(tx: Tx, tables: Tables, events: readonly DecodedTenantEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  const ids = [...new Set(events.map(tenantOf))];
-  const loaded = await tx.query<{
-    tenant: string;
-    slug: string;
-    suspended: boolean;
-    version: number;
-    created_at_ms: number;
-  }>(`SELECT * FROM ${tables('tenants')} WHERE tenant = ANY($1::text[])`, [ids]);
-  const tenants = new Map<string, TenantState>(
-    loaded.map((row) => [
-      row.tenant,
-      {
-        tenantId: row.tenant,
-        slug: row.slug,
-        name: null,
-        suspended: row.suspended,
-        version: Number(row.version),
-        createdAtMs: Number(row.created_at_ms),
-      },
-    ]),
-  );
-  for (const event of events) {
-    const id = tenantOf(event);
-    const before = tenants.get(id);
-    if ((event.type === 'tenant.created') === (before !== undefined)) {
-      throw new BrokenStream(
-        event,
-        before ? 'the tenant was created before' : 'the tenant was never created',
-      );
-    }
-    tenants.set(id, evolveTenant(before ?? noTenant, event));
-  }
-  const rows = [...tenants].map(([tenant, state]) => ({
-    tenant,
-    slug: state.slug,
-    suspended: state.suspended,
-    version: state.version,
-    created_at_ms: state.createdAtMs,
-  }));
-  await upsertRows(tx, tenantsTarget(tables), rows);
-}
-
-function tenantOf(event: Decoded): string {
-  const id = tenantIdOfStream(event.stream);
-  if (id === null) throw new BrokenStream(event, 'a tenant event outside a stream of a tenant');
-  return id;
 }
