@@ -1,6 +1,6 @@
 /** What the codec knows of each event type, worked out once from the catalogue. */
 import type { EventDefinition, Upcaster } from '../schemas/events/definition.ts';
-import { personalFields } from '../schemas/personal.ts';
+import { personalFields, unchecked } from '../schemas/personal.ts';
 
 type Schema = EventDefinition['schema'];
 type Field = Parameters<typeof personalFields.has>[0];
@@ -8,6 +8,8 @@ type Field = Parameters<typeof personalFields.has>[0];
 export interface EventType {
   readonly version: number;
   readonly schema: Schema;
+  /** The same, with any value in a personal field: for what was checked before it was sealed. */
+  readonly unsealedSchema: Schema;
   readonly upcasters: readonly Upcaster[];
   readonly personal: readonly PersonalFieldOf[];
 }
@@ -52,7 +54,11 @@ function compile(type: string, { version, schema, upcasters }: EventDefinition):
     }
     personal.push({ name, subjectField: mark.subjectField });
   }
-  return { version, schema, upcasters, personal };
+  const unsealedSchema = unchecked(
+    schema,
+    personal.map(({ name }) => name),
+  );
+  return { version, schema, unsealedSchema, upcasters, personal };
 }
 
 /** Walks whatever a schema's definition refers to; a recursive schema is visited once. */

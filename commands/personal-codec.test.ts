@@ -296,6 +296,10 @@ describe('an event that cannot be decoded', () => {
       'an unknown field': [decode, { ...good, data: bytes({ ...json, Alice: 1 }) }],
       'a missing field': [decode, { ...good, data: bytes({ ...json, count: undefined }) }],
       'a wrong type': [decode, { ...good, data: bytes({ ...json, count: 'Alice' }) }],
+      'a personal field in the clear, and wrong': [
+        decode,
+        { ...good, data: bytes({ ...json, [SEALED]: { text: sealed.text }, remark: 5 }) },
+      ],
       'version 0': [decode, { ...good, schemaVersion: 0 }],
       'an upcaster that fails': [
         decode,

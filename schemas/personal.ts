@@ -19,3 +19,11 @@ export function personal<S extends z.ZodType>(schema: S, subjectField: string | 
   personalFields.add(field, { subjectField });
   return field;
 }
+
+/** The same object, with any value in the fields named: for reading what was checked before it was sealed. */
+export function unchecked(schema: z.ZodObject, names: readonly string[]): z.ZodObject {
+  // A rule over the whole object may look at any of its fields, and cannot be carried over.
+  const hasRules = (schema._zod.def.checks?.length ?? 0) > 0;
+  if (names.length === 0 || hasRules) return schema;
+  return schema.extend(Object.fromEntries(names.map((name) => [name, z.unknown()])));
+}
