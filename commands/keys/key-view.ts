@@ -1,5 +1,6 @@
 /** How a key is shown, whoever folded it: a command, a projection or `asOf`. */
 import type { KeyStatus, KeyView } from '../../schemas/views/keys.ts';
+import { dueRefill } from './due-refill.ts';
 import { isRevoked, isRevokedByOwner } from './is-revoked.ts';
 import type { KeyState } from './key-state.ts';
 import type { OwnerState } from './owner-state.ts';
@@ -37,7 +38,11 @@ export function keyView(key: KeyState, owner: OwnerState, nowMs: number): KeyVie
     scopes: [...key.scopes],
     permissions: [...key.permissions],
     limits: [...key.limits],
-    credits: key.credits && { remaining: key.credits.remaining, refill: key.credits.refill },
+    // A refill that has fallen due counts, though it is written only with the next lease.
+    credits: key.credits && {
+      remaining: dueRefill(key.credits, nowMs)?.remaining ?? key.credits.remaining,
+      refill: key.credits.refill,
+    },
     expiresAt: instant(key.expiresAtMs),
     notBefore: instant(key.notBeforeMs),
     allowedIps: [...key.allowedIps],
