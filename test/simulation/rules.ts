@@ -1,5 +1,6 @@
 /** Every rule of the kernel that the simulation plays. */
 import type { AnyRule } from './rule.ts';
+import { creditsRule } from './rules/credits.ts';
 import { epochsRule } from './rules/epochs.ts';
 import { executeRule } from './rules/execute.ts';
 import { freshnessRule } from './rules/freshness.ts';
@@ -12,4 +13,5 @@ export const rules: readonly AnyRule[] = [
   parkingRule,
   freshnessRule,
   epochsRule,
+  creditsRule,
 ];

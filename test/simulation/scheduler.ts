@@ -87,7 +87,12 @@ export class Scheduler {
       sleep: (ms, signal) =>
         new Promise<void>((resolve) => {
           if (signal?.aborted) return resolve();
-          const timer: Timer = { dueMs: this.#nowMs + Math.max(0, ms), process, resume: resolve };
+          // A clock answers whole milliseconds, whatever was slept.
+          const timer: Timer = {
+            dueMs: Math.ceil(this.#nowMs + Math.max(0, ms)),
+            process,
+            resume: resolve,
+          };
           this.#timers.push(timer);
           signal?.addEventListener(
             'abort',
