@@ -17,22 +17,25 @@ export interface WaitingAppend extends Member {
   reject(error: unknown): void;
 }
 
-export function appendBatches(pool: Pool, appended: () => void): Coalescer<WaitingAppend> {
+/** `appended` is told of every call: nothing that it appended lies past the position. */
+export function appendBatches(
+  pool: Pool,
+  appended: (through: Position | null) => void,
+): Coalescer<WaitingAppend> {
   return coalesce<WaitingAppend>({
     maxCallsInFlight: 1,
     maxWaiting: MAX_WAITING_APPENDS,
     take: takeMembers,
     async send(members) {
       try {
-        await call(pool, members);
-        appended();
+        appended(await call(pool, members));
       } catch (error) {
         if (members.length === 1 || isTransient(error) || sqlState(error) === null) {
           for (const member of members) member.reject(error);
         } else {
           // One of them is at fault, and nothing was appended: each for itself.
           for (const member of members) await call(pool, [member]).catch(member.reject);
-          appended();
+          appended(null);
         }
       }
     },
@@ -64,8 +67,8 @@ export function takeMembers(waiting: WaitingAppend[]): WaitingAppend[] {
   return taken;
 }
 
-/** Settles each member, or throws with none settled. */
-async function call(pool: Pool, members: readonly WaitingAppend[]): Promise<void> {
+/** Settles each member, or throws with none settled; answers a position that none of them is past. */
+async function call(pool: Pool, members: readonly WaitingAppend[]): Promise<Position | null> {
   let actual: readonly number[];
   let position: number;
   try {
@@ -76,8 +79,10 @@ async function call(pool: Pool, members: readonly WaitingAppend[]): Promise<void
     actual = row!.actual;
     position = Number(row!.before_first);
   } catch (error) {
-    if (members.length === 1 && sqlState(error) === UNIQUE_VIOLATION)
-      return answerKnownIds(pool, members[0]!, null);
+    if (members.length === 1 && sqlState(error) === UNIQUE_VIOLATION) {
+      await answerKnownIds(pool, members[0]!, null);
+      return null;
+    }
     throw error;
   }
   for (const [index, member] of members.entries()) {
@@ -90,6 +95,7 @@ async function call(pool: Pool, members: readonly WaitingAppend[]): Promise<void
       void answerKnownIds(pool, member, version).catch(member.reject);
     }
   }
+  return positionOf(position);
 }
 
 const knownIds: Prepared = {

@@ -8,7 +8,7 @@ import type { Pool, Prepared } from '../postgres/pool.ts';
 import { appendBatches } from './append-batches.ts';
 import { positionOf, RECORDED_COLUMNS, RECORDED_WIDTH, recordedOf, sequenceOf } from './recorded-row.ts';
 import { streamReads } from './stream-reads.ts';
-import { subscription } from './subscription.ts';
+import { subscription, type Wake } from './subscription.ts';
 import { validateAppend } from './validate-append.ts';
 
 /** A slice ends early rather than be larger, in bytes of data and metadata. */
@@ -54,15 +54,15 @@ export async function openPostgresEventLog(options: PostgresEventLogOptions): Pr
   await migrate(pool, 'plinth_log', await migrationsIn(new URL('./migrations/', import.meta.url)));
 
   const closed = new AbortController();
-  const wakes = new Set<() => void>();
-  const wakeAll = () => {
-    for (const wake of wakes) wake();
+  const wakes = new Set<Wake>();
+  const wakeAll: Wake = (through) => {
+    for (const wake of wakes) wake(through);
   };
   let listening: Promise<void> | null = null;
   const appends = appendBatches(pool, wakeAll);
   const reads = streamReads(pool);
 
-  function onWake(wake: () => void, signal: AbortSignal): void {
+  function onWake(wake: Wake, signal: AbortSignal): void {
     wakes.add(wake);
     signal.addEventListener('abort', () => wakes.delete(wake), { once: true });
     listening ??= listen({
@@ -71,7 +71,7 @@ export async function openPostgresEventLog(options: PostgresEventLogOptions): Pr
       channel: 'plinth_log',
       clock,
       signal: closed.signal,
-      hint: wakeAll,
+      hint: (payload) => wakeAll(payload === '' ? null : positionOf(payload)),
       ...(options.onLostConnection && { onLostConnection: options.onLostConnection }),
     });
   }

@@ -7,33 +7,44 @@ const POLL_EVERY_MS = 1_000;
 const BACKOFF_FROM_MS = 50;
 const BACKOFF_TO_MS = 1_000;
 
+export type Wake = (through: Position | null) => void;
+
 export interface Subscription {
   readonly clock: Clock;
   readonly after: Position;
   readonly batchEvents: number;
   readonly signal: AbortSignal;
   readAll(after: Position, limit: number): Promise<Slice>;
-  /** Calls `wake` when there may be something new, until the signal aborts. */
-  onWake(wake: () => void, signal: AbortSignal): void;
+  /**
+   * Calls `wake` when there may be something new, until the signal aborts: with the position of what is
+   * new, or with null when that is not known.
+   */
+  onWake(wake: Wake, signal: AbortSignal): void;
 }
 
 export async function* subscription(options: Subscription): AsyncGenerator<Slice> {
   const { clock, signal } = options;
   let position = options.after;
   let backoffMs = BACKOFF_FROM_MS;
-  let woken = false;
+  /** What was said since the last read began: how far there is something to read, if that was said. */
+  let unread: Position | 'somewhere' | null = null;
+  /** Nothing was said for a whole pause. */
+  let quiet = false;
   let pause: AbortController | null = null;
   const finished = new AbortController();
   options.onWake(
-    () => {
-      woken = true;
+    (through) => {
+      // The process that appended wakes its readers before the notification comes: they have it by then.
+      if (through !== null && through <= position) return;
+      unread = through === null || unread === 'somewhere' ? 'somewhere' : later(unread, through);
       pause?.abort();
     },
     AbortSignal.any([signal, finished.signal]),
   );
+  const isWoken = () => unread !== null && (unread === 'somewhere' || unread > position);
   try {
     while (!signal.aborted) {
-      woken = false;
+      unread = null;
       let slice: Slice;
       try {
         slice = await options.readAll(position, options.batchEvents);
@@ -48,17 +59,25 @@ export async function* subscription(options: Subscription): AsyncGenerator<Slice
       if (signal.aborted) return;
       if (slice.events.length > 0) {
         position = slice.through;
+        quiet = false;
         yield slice;
-        continue;
+        // One that reached the head leaves nothing to read, unless something was said since.
+        if (!slice.live) continue;
+      } else if (quiet) {
+        quiet = false;
+        yield slice;
       }
-      if (!woken) {
-        pause = new AbortController();
-        await clock.sleep(POLL_EVERY_MS, AbortSignal.any([signal, pause.signal]));
-        pause = null;
-      }
-      if (!woken && !signal.aborted) yield slice;
+      if (isWoken() || signal.aborted) continue;
+      pause = new AbortController();
+      await clock.sleep(POLL_EVERY_MS, AbortSignal.any([signal, pause.signal]));
+      pause = null;
+      quiet = !isWoken();
     }
   } finally {
     finished.abort();
   }
+}
+
+function later(a: Position | null, b: Position): Position {
+  return a === null || b > a ? b : a;
 }

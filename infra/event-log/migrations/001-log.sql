@@ -96,7 +96,8 @@ BEGIN
    WHERE v_base[e.member] IS NOT NULL;
 
   IF FOUND THEN
-    PERFORM pg_notify('plinth_log', '');
+    -- So that who has read this far already need not look again.
+    PERFORM pg_notify('plinth_log', (before_first + v_events)::text);
   END IF;
 END;
 $$;
