@@ -127,7 +127,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       postgresLog,
       dataKeys,
       codec,
-      store: postgresProjectionStore(pool),
+      store: postgresProjectionStore(pool, { advanced: readModels.moved }),
       readModels,
       keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers },
       writer: Buffer.from(random.bytes(8)).toString('hex'),

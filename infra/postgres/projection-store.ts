@@ -50,6 +50,8 @@ export async function migrateProjections(pool: Pool): Promise<readonly string[]>
 
 export interface PostgresProjectionStoreOptions {
   readonly keptChangesRows?: number;
+  /** Told of every commit of a runner of this process. */
+  readonly advanced?: (projection: string, position: Position) => void;
 }
 
 export function postgresProjectionStore(
@@ -136,6 +138,7 @@ export function postgresProjectionStore(
     async advance(lease, from, to, work) {
       if (work) await advanceWith(pool, lease, from, to, work, limit, sent);
       else await advanceAlone(pool, lease, from, to);
+      options.advanced?.(lease.projection, to.position);
       notify(lease.projection);
     },
 

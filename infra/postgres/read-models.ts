@@ -7,14 +7,13 @@ import type { Epoch, EventId, Position } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import { listen } from './listen.ts';
 import type { Pool, Session } from './pool.ts';
+import { positionWaits } from './position-waits.ts';
 import { PROJECTIONS_CHANNEL, revisionTables } from './revision-tables.ts';
 
 /** How long a read waits for a position when it does not say. */
 export const DEFAULT_WAIT_MS = 2000;
 /** A read waits no longer than this, whatever it says. */
 export const MAX_WAIT_MS = 10_000;
-/** Notifications only hurry the wait; without one it looks again after this. */
-const WAIT_POLL_MS = 25;
 
 export interface ReadModelsOptions {
   /** Of the primary, or of a replica. */
@@ -25,6 +24,8 @@ export interface ReadModelsOptions {
 }
 
 export interface PostgresReadModels extends ReadModels {
+  /** A runner of this process has committed: who waits for it need not wait for the notification. */
+  moved(projection: string, position: Position): void;
   /** Stops listening. */
   close(): Promise<void>;
 }
@@ -45,7 +46,7 @@ interface Place {
 
 export function postgresReadModels({ pool, primary = pool, clock }: ReadModelsOptions): PostgresReadModels {
   const closing = new AbortController();
-  const waiting = new Set<AbortController>();
+  const waits = positionWaits(pool, clock, closing.signal);
   let listening: Promise<void> | undefined;
 
   /** The listener starts with the first read that may have to wait. */
@@ -56,9 +57,7 @@ export function postgresReadModels({ pool, primary = pool, clock }: ReadModelsOp
       channel: PROJECTIONS_CHANNEL,
       clock,
       signal: closing.signal,
-      hint() {
-        for (const woken of waiting) woken.abort();
-      },
+      hint: (payload) => waits.hint(payload),
     });
   };
 
@@ -68,7 +67,7 @@ export function postgresReadModels({ pool, primary = pool, clock }: ReadModelsOp
     { atLeast, also = [] }: ReadOptions,
     query: (tx: Tx, tables: Tables, stamp: Stamp, tablesOf: (name: string) => Tables) => Promise<R>,
   ): Promise<Answer<R>> =>
-    pool.session(async (session): Promise<Answer<R>> => {
+    answeredEarly(pool, async (session): Promise<Answer<R>> => {
       // What goes wrong is answered, so that the connection goes back to the pool whole.
       try {
         const places = await begin(session, [projection, ...also]);
@@ -84,42 +83,50 @@ export function postgresReadModels({ pool, primary = pool, clock }: ReadModelsOp
         return { kind: 'read', result, stamp };
       } catch (error) {
         return { kind: 'failed', error };
-      } finally {
-        await session.query('COMMIT');
       }
     });
 
   return {
     async read(projection, options, query) {
       const deadlineMs = clock.now() + Math.min(options.waitMs ?? DEFAULT_WAIT_MS, MAX_WAIT_MS);
-      if (options.atLeast !== undefined) listenOnce();
+      const { atLeast } = options;
+      if (atLeast !== undefined) listenOnce();
       for (;;) {
-        // There before the snapshot is taken, so that no notification falls between.
-        const woken = new AbortController();
-        waiting.add(woken);
-        try {
-          const answer = await readOnce(projection, options, query);
-          if (answer.kind === 'failed') throw answer.error;
-          if (answer.kind === 'read') return { result: answer.result, stamp: answer.stamp };
-          const leftMs = deadlineMs - clock.now();
-          if (leftMs <= 0 || closing.signal.aborted) {
-            throw new PlinthError(
-              'projection_behind',
-              `Projection ${projection} is at ${answer.position || 'its start'}, before ${options.atLeast}.`,
-            );
-          }
-          const either = AbortSignal.any([woken.signal, closing.signal]);
-          await clock.sleep(Math.min(leftMs, WAIT_POLL_MS), either);
-        } finally {
-          waiting.delete(woken);
+        if (atLeast !== undefined) await waits.reached(projection, atLeast, deadlineMs - clock.now());
+        const answer = await readOnce(projection, options, query);
+        if (answer.kind === 'failed') throw answer.error;
+        const { position } = answer.kind === 'read' ? answer.stamp : answer;
+        if (atLeast !== undefined) waits.saw(projection, position);
+        if (answer.kind === 'read') return { result: answer.result, stamp: answer.stamp };
+        if (clock.now() >= deadlineMs || closing.signal.aborted) {
+          throw new PlinthError(
+            'projection_behind',
+            `Projection ${projection} is at ${position || 'its start'}, before ${atLeast}.`,
+          );
         }
       }
+    },
+    moved(projection, position) {
+      // A replica gets there later.
+      if (pool === primary) waits.moved(projection, position);
     },
     async close() {
       closing.abort();
       await listening;
     },
   };
+}
+
+/** Answers before the end of the read-only transaction, which changes nothing, has made its round trip. */
+function answeredEarly<R>(pool: Pool, work: (session: Session) => Promise<R>): Promise<R> {
+  return new Promise((resolve, reject) => {
+    pool
+      .session(async (session) => {
+        resolve(await work(session));
+        await session.query('COMMIT');
+      })
+      .catch(reject);
+  });
 }
 
 /** One round trip; the stamp's statement takes the snapshot that all later ones see. */
