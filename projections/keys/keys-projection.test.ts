@@ -179,6 +179,20 @@ describe('the keys projection', () => {
       assert.equal(state.metadata, null);
     });
 
+    it('leaves name and metadata that were both set after it, when a later batch touches the key', async () => {
+      const model = await fresh();
+      const { issued, erased, key } = story();
+      await model.apply([issued(personal), erased()]);
+      await model.apply([
+        key('key.renamed', { ownerId: OWNER, name: 'New' }),
+        key('key.metadata-changed', { ownerId: OWNER, metadata: { still: 'here' } }),
+      ]);
+      await model.apply([key('key.scopes-changed', { scopes: ['a'] })]);
+      const { state } = await keyRow(model);
+      assert.equal(state.name, 'New');
+      assert.deepEqual(state.metadata, { still: 'here' });
+    });
+
     it('makes live rows equal to those of a rebuild, which decodes the fields as null', async () => {
       const { issued, erased, key } = story();
       const live = [
