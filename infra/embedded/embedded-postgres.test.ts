@@ -29,8 +29,8 @@ async function folder(t: TestContext): Promise<string> {
   return path;
 }
 
-async function start(dataDir: string): Promise<EmbeddedPostgres> {
-  const server = await startEmbeddedPostgres({ dataDir });
+async function start(dataDir: string, log?: (line: string) => void): Promise<EmbeddedPostgres> {
+  const server = await startEmbeddedPostgres({ dataDir, ...(log && { log }) });
   users.get(dataDir)!.push(() => server.stop());
   return server;
 }
@@ -143,6 +143,44 @@ test('a server that is killed under its owner is started again at the same addre
   process.kill(before, 'SIGKILL');
   await until(async () => {
     await ask(server.url, 'SELECT answer FROM kept');
+    return server.pid !== before;
+  });
+});
+
+test('a server that dies while its owner waits for it to recover is started again', async (t) => {
+  const said: string[] = [];
+  const server = await start(await folder(t), (line) => said.push(line));
+  await ask(server.url, 'CREATE TABLE kept AS SELECT 42 AS answer');
+  const before = server.pid;
+  const [[guard]] = (await ask(
+    server.url,
+    "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'plinth guard%'",
+  )) as [[number]];
+  // It stands still and answers no connection, as while it recovers.
+  process.kill(before, 'SIGSTOP');
+  process.kill(guard, 'SIGKILL');
+  await until(async () => said.some((line) => line.includes('is gone')));
+  process.kill(before, 'SIGKILL');
+  await until(async () => {
+    await ask(server.url, 'SELECT answer FROM kept');
+    return server.pid !== before;
+  });
+});
+
+test('a start that fails after the server was lost is tried again', async (t) => {
+  const said: string[] = [];
+  const dataDir = await folder(t);
+  const server = await start(dataDir, (line) => said.push(line));
+  const before = server.pid;
+  // A configuration that the server refuses, until it is mended.
+  const configuration = join(dataDir, 'data', 'postgresql.conf');
+  const text = await readFile(configuration, 'utf8');
+  await writeFile(configuration, `${text}\nnonsense = on\n`);
+  process.kill(before, 'SIGKILL');
+  await until(async () => said.some((line) => line.includes('could not be started again')));
+  await writeFile(configuration, text);
+  await until(async () => {
+    await ask(server.url, 'SELECT 1');
     return server.pid !== before;
   });
 });

@@ -29,6 +29,8 @@ const START_WITHIN_MS = 120_000;
 const POLL_MS = 20;
 const MAX_PORT_ATTEMPTS = 5;
 const MAX_RESTARTS_PER_MINUTE = 5;
+/** After a start that failed; longer each time. */
+const RESTART_PAUSE_MS = 250;
 /** Names the guard among advisory locks of the database `postgres`. */
 const GUARD_LOCK = 7_401_001;
 /** Of the guard's connection; the owner's pid follows. */
@@ -73,6 +75,8 @@ interface Running {
   readonly port: number;
   /** Holds the guard; null when another process does. */
   readonly guard: pg.Client | null;
+  /** The guard's connection has ended, and so has the server, most likely. Kept from the first moment. */
+  readonly lost: Promise<void>;
 }
 
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
@@ -91,25 +95,31 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   let restarting: Promise<void> = Promise.resolve();
 
   function watch(): void {
-    running.guard?.once('end', () => {
+    if (running.guard === null) return;
+    void running.lost.then(() => {
       if (!stopping) restarting = restart();
     });
   }
 
   /** The same port as before, so that pools find it again by themselves. */
   async function restart(): Promise<void> {
-    const nowMs = Date.now();
-    restarts = [...restarts.filter((at) => nowMs - at < 60_000), nowMs];
-    if (restarts.length > MAX_RESTARTS_PER_MINUTE) {
-      log(`The embedded PostgreSQL died ${restarts.length} times in a minute: see ${folder.logFile}.`);
-      return;
-    }
-    log('The embedded PostgreSQL is gone; starting it again.');
-    try {
-      running = await start();
-      watch();
-    } catch (error) {
-      log(`The embedded PostgreSQL could not be started again: ${(error as Error).message}`);
+    while (!stopping) {
+      const nowMs = Date.now();
+      restarts = [...restarts.filter((at) => nowMs - at < 60_000), nowMs];
+      if (restarts.length > MAX_RESTARTS_PER_MINUTE) {
+        log(`The embedded PostgreSQL died ${restarts.length} times in a minute: see ${folder.logFile}.`);
+        return;
+      }
+      log('The embedded PostgreSQL is gone; starting it again.');
+      try {
+        running = await start();
+        watch();
+        return;
+      } catch (error) {
+        // It can have died again, or a child of the one before may not have noticed its end yet.
+        log(`The embedded PostgreSQL could not be started again: ${(error as Error).message}`);
+        await sleep(RESTART_PAUSE_MS * restarts.length);
+      }
     }
   }
 
@@ -151,12 +161,16 @@ async function adoptOrStart(start: Start): Promise<Running> {
   const { folder, binaries, user, log, signal } = start;
   const found = await readPostmaster(folder.cluster);
   if (found && (await servesCluster(found.pid, folder.cluster))) {
-    const adopted = await connectWhenReady(folder, found, signal).catch(() => null);
+    const isGone = () => !isAlive(found.pid);
+    const adopted = await connectWhenReady(folder, found, signal, isGone).catch(() => null);
     if (adopted) return adopted;
     signal?.throwIfAborted();
-    log('A PostgreSQL runs on the data folder and does not answer; stopping it.');
-    await stopPostmaster(found.pid);
-  } else if (found) {
+    if (await servesCluster(found.pid, folder.cluster)) {
+      log('A PostgreSQL runs on the data folder and does not answer; stopping it.');
+      await stopPostmaster(found.pid);
+    }
+  }
+  if (found && !(await servesCluster(found.pid, folder.cluster))) {
     // Its number may be another process's by now, which would make PostgreSQL refuse to start.
     await rm(join(folder.cluster, 'postmaster.pid'), { force: true });
   }
@@ -201,11 +215,12 @@ async function spawnServer({ folder, binaries, user, signal }: Start): Promise<R
   }
 }
 
-/** Waits through start and crash recovery. A wrong password or another cluster is an error at once. */
+/** Waits through start and crash recovery. A wrong password, another cluster or its end is an error at once. */
 async function connectWhenReady(
   folder: DataFolder,
   server: { pid: number; port: number },
   signal: AbortSignal | undefined,
+  isGone: () => boolean = () => false,
 ): Promise<Running> {
   for (let waitedMs = 0; ; waitedMs += POLL_MS) {
     signal?.throwIfAborted();
@@ -216,18 +231,19 @@ async function connectWhenReady(
       keepAlive: true,
     });
     client.on('error', () => undefined);
+    const lost = new Promise<void>((resolve) => client.once('end', resolve));
     try {
       await client.connect();
     } catch (error) {
       await client.end().catch(() => undefined);
       const code = (error as { code?: string }).code ?? '';
       const starting = code === 'ECONNREFUSED' || code === 'ECONNRESET' || code === '57P03' || code === '';
-      if (!starting || waitedMs >= START_WITHIN_MS) throw error;
+      if (!starting || isGone() || waitedMs >= START_WITHIN_MS) throw error;
       await sleep(POLL_MS, undefined, signal ? { signal } : undefined).catch(() => undefined);
       continue;
     }
     try {
-      return { ...server, guard: await prepare(client, folder) };
+      return { ...server, guard: await prepare(client, folder), lost };
     } catch (error) {
       await client.end().catch(() => undefined);
       throw error;

@@ -17,7 +17,7 @@ import { type Life, startLife } from './life.ts';
 import { killPostgres, type PostgresKill } from './postgres-kill.ts';
 import { type Proof, prove } from './proof.ts';
 import { crashSettings } from './settings.ts';
-import { Workload } from './workload.ts';
+import { CLIENTS, Workload } from './workload.ts';
 
 export interface CrashOptions {
   readonly kills: number;
@@ -62,8 +62,11 @@ const RETRIED_AFTER_KILL = 4;
 const MAX_WRONG = 20;
 /** One kill in so many comes from outside, at any moment. */
 const OUTSIDE_ONE_IN = 4;
-/** The embedded server's owner gives up after more losses a minute: this kill takes the owner along. */
-const BOTH_ONE_IN = 4;
+/** The embedded server's owner gives up after one more loss a minute: the next kill takes the owner along. */
+const MAX_LOSSES_OF_ONE_OWNER = 4;
+/** A server that recovers is killed again, in so many of a hundred. */
+const KILLED_AGAIN_PERCENT = 30;
+const RECOVERY_MS = 1_500;
 
 /** Throws, naming seed and kill, when something hangs or does not start; faults are in the result. */
 export async function crashRun(options: CrashOptions): Promise<CrashResult> {
@@ -114,6 +117,8 @@ async function openRun(options: CrashOptions, folder: string) {
   let kills = 0;
   let postgresKills = 0;
   let notRecovered = 0;
+  /** Of the server, since the process that owns it began. */
+  let losses = 0;
   let differences = 0;
   let seen: readonly string[] = [];
   let at = 'before the first kill';
@@ -183,6 +188,20 @@ async function openRun(options: CrashOptions, folder: string) {
     attached(next);
   };
 
+  /** Commands are acknowledged again, more than were on their way already. */
+  async function recovered(victim: Life): Promise<void> {
+    load.thinkMs = SLOW_THINK_MS;
+    const enough = load.acknowledged + 2 * CLIENTS;
+    const endMs = Date.now() + RECOVERED_WITHIN_MS;
+    while (load.acknowledged < enough && !victim.isGone() && Date.now() < endMs) await pause(10);
+    if (load.acknowledged >= enough) return;
+    notRecovered += 1;
+    wrong.push(`${at}: the process did not recover by itself; it said: ${victim.said()}`);
+    victim.kill();
+    await victim.gone;
+    losses = 0;
+  }
+
   async function killServer(what: PostgresKill, both: boolean): Promise<boolean> {
     const victim = await begin();
     load.thinkMs = FAST_THINK_MS;
@@ -192,25 +211,19 @@ async function openRun(options: CrashOptions, folder: string) {
     load.onFailed = (attempt) => failed.add(attempt);
     const killed = await killPostgres(folder, what, (n) => random.below(n));
     if (both) victim.kill();
-    if (killed === 0 && !both) return false;
+    if (killed === 0 && !both) {
+      await recovered(victim);
+      return false;
+    }
     // Some die again while they recover.
-    if (!both && random.chance(0.2)) {
-      await pause(random.below(200));
+    losses = both ? 0 : losses + 1;
+    if (!both && losses < MAX_LOSSES_OF_ONE_OWNER && random.below(100) < KILLED_AGAIN_PERCENT) {
+      await pause(random.below(RECOVERY_MS));
       await killPostgres(folder, 'server', (n) => random.below(n));
+      losses += 1;
     }
     if (both) await victim.gone;
-    else {
-      load.thinkMs = SLOW_THINK_MS;
-      const acknowledged = load.acknowledged;
-      const endMs = Date.now() + RECOVERED_WITHIN_MS;
-      while (load.acknowledged <= acknowledged + before.size && Date.now() < endMs) await pause(10);
-      if (load.acknowledged <= acknowledged + before.size) {
-        notRecovered += 1;
-        wrong.push(`${at}: the process did not recover by itself; it said: ${victim.said()}`);
-        victim.kill();
-        await victim.gone;
-      }
-    }
+    else await recovered(victim);
     load.onFailed = () => {};
     return both ? unanswered() > 0 : [...before].some((attempt) => failed.has(attempt));
   }
@@ -233,7 +246,7 @@ async function openRun(options: CrashOptions, folder: string) {
     async postgresKills() {
       for (let tries = 1; postgresKills < options.postgresKills; tries++) {
         if (tries > options.postgresKills * 2 + 10) throw new Error('too few kills met a write in flight');
-        const both = tries % BOTH_ONE_IN === 0;
+        const both = losses >= MAX_LOSSES_OF_ONE_OWNER;
         const what = both ? 'server' : random.pick(['server', 'server', 'postmaster', 'backend'] as const);
         at = `PostgreSQL kill ${postgresKills + 1} (${both ? 'with its owner' : what})`;
         if (!(await killServer(what, both))) continue;
@@ -245,6 +258,11 @@ async function openRun(options: CrashOptions, folder: string) {
     async end(): Promise<CrashResult> {
       await check();
       await load.stop();
+      at = 'the last stop';
+      life!.stop();
+      await within(STOP_WITHIN_MS, 'it did not stop', life!.gone).catch((error: Error) => {
+        wrong.push(`${error.message}; it said: ${life!.said()}`);
+      });
       const of = (kind: FaultKind) => faults.filter((fault) => fault.kind === kind).length;
       const tally: CrashTally = {
         kills,
@@ -261,8 +279,8 @@ async function openRun(options: CrashOptions, folder: string) {
     },
     async close() {
       if (!life || life.isGone()) return;
-      life.stop();
-      await within(STOP_WITHIN_MS, 'it did not stop', life.gone).catch(() => life?.kill());
+      life.kill();
+      await life.gone;
     },
   };
 }

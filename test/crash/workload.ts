@@ -10,13 +10,13 @@ import type { Life } from './life.ts';
 import type { Answer, Operation, Order } from './messages.ts';
 import { commandOf } from './order-context.ts';
 
-const CLIENTS = 12;
+export const CLIENTS = 12;
 const OWNERS = 200;
 /** Commands are given at the newest keys: a few, so that clients meet. */
 const KEYS_IN_USE = 40;
 /** Of the answered commands, those that may be sent again. */
 const MAX_KEPT_FOR_RETRY = 2_000;
-const RETRY_PAUSE_MS = 10;
+const RETRY_PAUSE_MS = 25;
 /** A command without an answer by then has hung. */
 const MAX_UNANSWERED_MS = 120_000;
 
