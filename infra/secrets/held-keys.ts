@@ -7,6 +7,8 @@ export interface HeldKeys<V> {
   /** `sinceMs`: when the call that brought it was *sent*. */
   set(id: string, value: V, sinceMs: number): void;
   delete(id: string): void;
+  /** Forgets all. */
+  clear(): void;
   size(): number;
   /** Forgets all, and stops sweeping. */
   close(): void;
@@ -53,6 +55,7 @@ export function heldKeys<V>(clock: Clock, maxHeldMs: number, maxEntries: number)
       void sweep();
     },
     delete: (id) => void held.delete(id),
+    clear: () => held.clear(),
     size: () => held.size,
     close() {
       closed.abort();

@@ -69,18 +69,19 @@ export function storeDataKeys({ store, master, clock, random }: StoreDataKeysOpt
 
   /** What it was told can have grown while the store answered, so it is compared with what it was then. */
   function assertNotBehind(toldBefore: Bookmark | null, bookmark: Bookmark | null): void {
-    if (!toldBefore) return;
-    if (bookmark && bookmark.epoch === toldBefore.epoch && bookmark.position >= toldBefore.position) return;
+    if (!toldBefore || reaches(bookmark, toldBefore)) return;
     throw new KeyStoreBehind(
       `the key store stands at ${bookmark?.position ?? 'its start'}, before ${toldBefore.position}: it was restored, and is being made to forget again`,
     );
   }
 
-  function hold(row: WrappedKey, sinceMs: number): DataKey | null {
+  /** `bookmark`: of the snapshot that the row is from. */
+  function hold(row: WrappedKey, sinceMs: number, bookmark: Bookmark | null): DataKey | null {
     const key = unwrap(master, row, row.wrapped);
     if (!key) return null;
     const dataKey = { keyId: row.keyId, key, usableUntilMs: sinceMs + MAX_HELD_MS };
-    keys.set(row.keyId, dataKey, sinceMs);
+    // A snapshot from before what we were told since may show a key that is destroyed by now: used once.
+    if (!told || reaches(bookmark, told)) keys.set(row.keyId, dataKey, sinceMs);
     return dataKey;
   }
 
@@ -98,7 +99,7 @@ export function storeDataKeys({ store, master, clock, random }: StoreDataKeysOpt
       const found = new Map<string, DataKey>();
       for (const row of answer.rows) {
         if (refused.has(row.keyId)) continue;
-        const key = hold(row, sinceMs);
+        const key = hold(row, sinceMs, answer.bookmark);
         if (!key) throw new UnwrapFailed(`data key ${row.keyId} does not unwrap under this master key`);
         found.set(placeId(row), key);
         actives.set(placeId(row), key, sinceMs);
@@ -128,7 +129,7 @@ export function storeDataKeys({ store, master, clock, random }: StoreDataKeysOpt
           found.set(keyId, { erasedAt: latest(erasedAt, toldAt) });
           continue;
         }
-        found.set(keyId, (key && hold(key, sinceMs)) ?? 'missing');
+        found.set(keyId, (key && hold(key, sinceMs, answer.bookmark)) ?? 'missing');
       }
       return found;
     },
@@ -171,6 +172,9 @@ export function storeDataKeys({ store, master, clock, random }: StoreDataKeysOpt
       // Before the store is asked: the log has spoken, and a reply that is lost changes nothing.
       for (const { keyIds, position } of batch.erasures) for (const keyId of keyIds) refuse(keyId, position);
       const done = await store.erase(batch);
+      // The follower resumed beyond what we were told: another process had the store forget what lies
+      // between, and nobody named those keys to us.
+      if (!told || told.epoch !== batch.bookmark.epoch || told.position < batch.after) keys.clear();
       if (done === 'done' && isPast(batch.bookmark, told)) told = batch.bookmark;
       return done;
     },
@@ -190,6 +194,11 @@ function isErased(found: KeyLookup): found is { readonly erasedAt: Position } {
 
 function latest(a: Position | null, b: Position | null): Position {
   return a !== null && (b === null || a > b) ? a : b!;
+}
+
+/** Whether a store that stands there has carried out what we were told. */
+function reaches(bookmark: Bookmark | null, told: Bookmark): boolean {
+  return bookmark !== null && bookmark.epoch === told.epoch && bookmark.position >= told.position;
 }
 
 function isPast(bookmark: Bookmark, told: Bookmark | null): boolean {

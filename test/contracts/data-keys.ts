@@ -150,6 +150,17 @@ export function dataKeysContract(name: string, options: DataKeysContractOptions)
         assert.notEqual((await elsewhere.active(TENANT, 'alice')).keyId, key.keyId);
       });
 
+      it('that another process carried out is refused here as soon as the follower stands past it', async (t) => {
+        const { dataKeys, elsewhere } = await options.open(t);
+        const key = await dataKeys.active(TENANT, 'alice');
+        await found(dataKeys, key.keyId);
+        await dataKeys.erase(erasure(0, 3, []));
+        assert.equal(await elsewhere.erase(erasure(0, 7, [key.keyId])), 'done');
+        // Resumes where the store stands, and so never meets the erasure itself.
+        assert.equal(await dataKeys.erase(erasure(7, 7, [])), 'done');
+        assert.deepEqual(await find(dataKeys, key.keyId), { erasedAt: at(7) });
+      });
+
       it('remembers the highest position that names a key, in whatever order it is told', async (t) => {
         const { dataKeys, elsewhere } = await options.open(t);
         const { keyId } = await dataKeys.active(TENANT, 'alice');
