@@ -57,6 +57,8 @@ export interface RouteSpec<
   readonly responses: Readonly<Record<number, ResponseSpec>>;
   /** What it can refuse with, besides what every route can. */
   readonly problems?: readonly ErrorCode[];
+  /** A good answer takes about so many seconds; told in the document where it is more than a moment. */
+  readonly seconds?: number;
   /** Takes `Idempotency-Key`. */
   readonly idempotent?: boolean;
   /** Takes `If-Match`. */

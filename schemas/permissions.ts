@@ -14,10 +14,12 @@ export const permissions = [
   'projections:write',
 ] as const;
 
-const domains = [...new Set(permissions.map((p) => p.slice(0, p.indexOf(':'))))];
+export const permissionDomains: readonly string[] = [
+  ...new Set(permissions.map((p) => p.slice(0, p.indexOf(':')))),
+];
 
 /** A permission, all of a domain (`keys:*`), or everything (`*:*`). */
-export const permissionSchema = z.enum([...permissions, ...domains.map((d) => `${d}:*`), '*:*'] as [
+export const permissionSchema = z.enum([...permissions, ...permissionDomains.map((d) => `${d}:*`), '*:*'] as [
   string,
   ...string[],
 ]);

@@ -30,6 +30,7 @@ export function operationOf(
     description: describe(route),
     tags: [route.tag],
     ...(isPublic ? { 'x-public': true } : {}),
+    ...(route.seconds === undefined ? {} : { 'x-expected-seconds': route.seconds }),
     ...('permission' in route.access ? { 'x-permission': route.access.permission } : {}),
     security: isPublic ? [] : [{ managementKey: [] }],
     parameters,

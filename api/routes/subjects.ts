@@ -25,6 +25,7 @@ export const subjectRoutes = [
     tag: 'Subjects',
     access: { permission: 'subjects:erase' },
     idempotent: true,
+    seconds: 6,
     params,
     responses: { 200: { description: 'Erased.', schema: subjectViewSchema, example } },
     async handler(request, services) {

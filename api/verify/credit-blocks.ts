@@ -283,12 +283,20 @@ function take(block: Block, units: number): { lease: Lease; units: number }[] {
   return parts;
 }
 
+/** The decider refuses a lease: the key is no longer what our facts say. */
+export class LeaseRefused extends PlinthError {
+  constructor(cause: unknown) {
+    const extra = { retryAfterSeconds: 1 };
+    super('verify_stale', 'The key has changed meanwhile.', { extra }, { cause });
+  }
+}
+
 /** The decider refuses when the key is no longer what our facts say: then they must not be used. */
 function refused(error: unknown): PlinthError {
   const extra = { retryAfterSeconds: 1 };
   const code = error instanceof PlinthError ? error.rejection.code : 'unavailable';
   if (code === 'conflict' || code === 'not_found') {
-    return new PlinthError('verify_stale', 'The key has changed meanwhile.', { extra }, { cause: error });
+    return new LeaseRefused(error);
   }
   return new PlinthError('unavailable', 'Credits cannot be leased now.', { extra }, { cause: error });
 }

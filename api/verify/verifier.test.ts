@@ -362,6 +362,16 @@ describe('the caches of verify', () => {
     assert.equal((await w.verify(text)).code, 'VALID', 'in the new history it was never revoked');
   });
 
+  it('give way to what the decider knows: a revocation that a lease meets is the answer', async (t) => {
+    const w = await started(t);
+    const { text, keyId } = await w.issue({ credits: { remaining: 100, refill: null } });
+    await w.clock.advance(500);
+    assert.equal((await w.verify(text)).code, 'VALID', 'spends the one unit that was leased');
+    w.state.pollsAway = true;
+    await w.revoke(keyId);
+    assert.equal((await w.verify(text)).code, 'REVOKED', 'though the cached facts still say otherwise');
+  });
+
   it('forget leased credits with the history that they were leased in', async (t) => {
     const w = await started(t);
     const { text } = await w.issue({ credits: { remaining: 500, refill: null } });

@@ -88,7 +88,8 @@ export function createVerifier(deps: VerifierDeps): Verifier {
       extra: { retryAfterSeconds: 1 },
     });
   };
-  const verifying = { facts, peppers, purse: { limiter, credits, nowMs }, memo, place, record };
+  const head = async () => (await log.head()).position;
+  const verifying = { facts, peppers, purse: { limiter, credits, nowMs }, memo, place, record, head };
   const authenticating = { facts, peppers, nowMs, record };
   return {
     verify: (context, request) => verifyKey(verifying, context, request),

@@ -11,6 +11,7 @@ import type { Position, TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import type { VerifyCode } from '../../schemas/verify-codes.ts';
 import type { VerifyFault, VerifyView } from '../../schemas/views/verify.ts';
+import { LeaseRefused } from './credit-blocks.ts';
 import type { KeyEntry } from './key-entry.ts';
 import type { KeyFacts } from './key-facts.ts';
 import type { LimitState } from './limiter.ts';
@@ -36,6 +37,8 @@ export interface VerifyDeps {
   /** The place of the log that is known now, for answers that rest on no key. */
   readonly place: () => string;
   readonly record: RecordUsage;
+  /** The log's head by its leader, asked now. */
+  readonly head: () => Promise<Position>;
 }
 
 /** Who asks, and how. */
@@ -141,7 +144,17 @@ function answer(
   const spending = spendOnce(deps, context, request, key, cost, rejudge);
   const settle = (result: Spending): VerifyView =>
     tell(result.code === 'NOT_FOUND' ? unknown(entry.position) : viewOf(entry, result.code, result));
-  return spending instanceof Promise ? spending.then(settle) : settle(spending);
+  if (!(spending instanceof Promise)) return settle(spending);
+  return spending.then(settle, async (error: unknown) => {
+    if (!(error instanceof LeaseRefused)) throw error;
+    // The decider knows of a change that our facts do not: what the log says now is the answer.
+    const now = await deps.facts.fetch(located.name, located.lookup, await deps.head());
+    const nowMs = deps.purse.nowMs();
+    if (!matches(deps.peppers, now, request.key, nowMs)) return tell(unknown(now.position));
+    const code = judge(now, request, nowMs);
+    if (code === null) throw error;
+    return tell(denial(now, code, nowMs));
+  });
 }
 
 /** Under a request id at most once. */

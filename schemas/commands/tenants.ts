@@ -1,6 +1,6 @@
 /** What can be asked of tenants: only by keys of the default tenant. */
 import { z } from 'zod';
-import { permissionSchema } from '../permissions.ts';
+import { permissionDomains, permissionSchema, platformDomains } from '../permissions.ts';
 import { instantSchema, nameSchema, reasonSchema, slugSchema } from '../values.ts';
 
 export const createTenantSchema = z.strictObject({
@@ -19,7 +19,9 @@ export const resumeTenantSchema = z.strictObject({ reason });
 export type ResumeTenant = z.infer<typeof resumeTenantSchema>;
 
 /** What a tenant's own administrator needs: everything that does not reach across tenants. */
-export const TENANT_ADMIN_PERMISSIONS: readonly string[] = ['keys:*', 'owners:*', 'usage:*', 'subjects:*'];
+export const TENANT_ADMIN_PERMISSIONS: readonly string[] = permissionDomains
+  .filter((domain) => !platformDomains.includes(domain))
+  .map((domain) => `${domain}:*`);
 
 /** The first management key of a tenant. */
 export const issueAdminKeySchema = z.strictObject({

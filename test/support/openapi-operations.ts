@@ -14,6 +14,8 @@ export interface Operation {
   readonly path: string;
   readonly operationId: string;
   readonly isPublic: boolean;
+  /** How long a good answer takes. */
+  readonly seconds: number;
   /** Null: any credential will do. */
   readonly permission: string | null;
   readonly parameters: readonly Parameter[];
@@ -34,6 +36,7 @@ export function operationsOf(document: OpenApiDocument): readonly Operation[] {
         path,
         operationId: operation.operationId as string,
         isPublic: operation['x-public'] === true,
+        seconds: (operation['x-expected-seconds'] as number | undefined) ?? 0,
         permission: (operation['x-permission'] as string | undefined) ?? null,
         parameters: (operation.parameters as JsonSchema[]).map(
           (parameter) => resolve(document, parameter) as unknown as Parameter,

@@ -25,11 +25,9 @@ import { postgresReadModels } from '../../infra/postgres/read-models.ts';
 import { revisionTables } from '../../infra/postgres/revision-tables.ts';
 import { keyringOf } from '../../infra/secrets/keyring.ts';
 import { systemClock, systemRandom } from '../../infra/system-clock.ts';
-import { keysProjection } from '../../projections/keys/keys-projection.ts';
+import { projectionCatalogue } from '../../projections/catalogue.ts';
 import { verifyRowLoader } from '../../projections/keys/verify-row.ts';
 import { projectionRunner } from '../../projections/runner.ts';
-import { tenantsProjection } from '../../projections/tenants/tenants-projection.ts';
-import { usageProjection } from '../../projections/usage/usage-projection.ts';
 import { issueKeySchema } from '../../schemas/commands/keys.ts';
 import type { TenantId } from '../../schemas/envelope.ts';
 import { eventCatalogue } from '../../schemas/events/catalogue.ts';
@@ -144,7 +142,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   const codec = personalCodec({ dataKeys, clock, random, catalogue: eventCatalogue });
   const store = postgresProjectionStore(pool);
   const stop = new AbortController();
-  const runners = [keysProjection, tenantsProjection, usageProjection].map((projection) =>
+  const runners = projectionCatalogue.map((projection) =>
     projectionRunner(
       { projection, store, log, decoder: codec, clock },
       { holder: `test-${process.pid}` },

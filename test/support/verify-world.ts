@@ -14,6 +14,7 @@ import { evolveTenant, noTenant } from '../../commands/tenants/tenant-state.ts';
 import { InProcessLimiter } from '../../infra/limiter/in-process-limiter.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import { type EventId, type Position, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
+import { PlinthError } from '../../schemas/errors.ts';
 import type { KeyEvent } from '../../schemas/events/keys.ts';
 import { Secret } from '../../schemas/secret.ts';
 import type { VerifyCode } from '../../schemas/verify-codes.ts';
@@ -165,6 +166,7 @@ export function verifyWorld(options: { readonly maxEntries?: number } = {}) {
           const key = (await log.readStream(keyStream(keyId)))
             .map((e) => decodePlain(e) as never)
             .reduce<KeyState>(evolveKey, noKey);
+          if (key.revokedAtMs !== null) throw new PlinthError('conflict', 'The key is revoked.');
           const remaining = key.credits?.remaining ?? 0;
           if (remaining === 0) return { kind: 'exhausted', key, refillAtMs: null };
           const amount = Math.min(units, Math.max(1, Math.floor(remaining / 100)));
