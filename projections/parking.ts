@@ -2,6 +2,7 @@
  * Parking: a stream whose event fails for good waits, with all its later events, while others flow.
  * What waits stays in the log; the parked list says from which version on.
  */
+import type { Clock } from '../commands/clock.ts';
 import type { EventLog } from '../commands/event-log.ts';
 import type { Decoded, Position, Recorded, StreamId } from '../schemas/envelope.ts';
 import type { Change } from './changes.ts';
@@ -20,6 +21,7 @@ export interface ApplyDeps<T> {
   readonly store: Pick<ProjectionStore<T>, 'isTransient'>;
   readonly log: Pick<EventLog, 'readStream'>;
   readonly decoder: Decoder;
+  readonly clock: Clock;
 }
 
 /** The batch met an event that fails for good: do it again with care. */
@@ -167,7 +169,7 @@ async function waitingEvents<T>(deps: ApplyDeps<T>, parked: ParkedStream, reques
     through: request.version - 1,
   });
   const used = recorded.filter((event) => deps.projection.types.has(event.type));
-  const { items, newer } = await decodeRun(deps.decoder, used);
+  const { items, newer } = await decodeRun(deps.decoder, used, deps.clock);
   if (!newer) return [...items];
   const rest: readonly Recorded[] = used.slice(items.length);
   return [...items, ...rest.map((event) => ({ event, error: newer.error }))];

@@ -67,7 +67,7 @@ export async function* preparedBatches(
     const used = events.filter((event) => projection.types.has(event.type) || isRequest(event.type));
     const [mismatch, run] = await Promise.all([
       checkHead ? historyMismatch(log, before) : eventMismatch(log, before),
-      decodeRun(deps.decoder, used),
+      decodeRun(deps.decoder, used, clock),
     ]);
     if (run.newer) events = events.slice(0, events.indexOf(run.newer.event));
     const last = events.at(-1);
