@@ -27,6 +27,29 @@ export async function upsertRows(
   await tx.query(upsertSql(target), [JSON.stringify(rows)]);
 }
 
+/** Fewer rows travel whole. */
+const SPLIT_FROM_ROWS = 200;
+
+/**
+ * The same for things that are yet to be made rows: the first quarter is sent before the rest is made, so
+ * that the database works meanwhile.
+ */
+export async function upsertEach<A>(
+  tx: Tx,
+  target: UpsertTable,
+  things: readonly A[],
+  rowOf: (thing: A) => Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const first = things.length < SPLIT_FROM_ROWS ? things.length : things.length >> 2;
+  const sent = upsertRows(tx, target, things.slice(0, first).map(rowOf));
+  // Waited for below, after the rest is made without a pause.
+  sent.catch(() => {});
+  const rest = things.slice(first).map(rowOf);
+  const text = JSON.stringify(rest);
+  await sent;
+  if (rest.length > 0) await tx.query(upsertSql(target), [text]);
+}
+
 export function upsertSql({ table, columns, key }: UpsertTable): string {
   const names = Object.keys(columns);
   const list = names.map(quoted).join(', ');

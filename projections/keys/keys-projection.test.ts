@@ -294,8 +294,8 @@ describe('the keys projection', () => {
           : issued({ ownerId: `o${n}`, name: 'n' }, idOf(n)),
       ),
     );
-    // One more than `few`: rows of known keys are loaded.
-    assert.ok(many <= few + 1, `${many} statements for 1,000 events, ${few} for one`);
+    // Two more than `few`: rows of known keys are loaded, and many rows are sent in two parts.
+    assert.ok(many <= few + 2, `${many} statements for 1,000 events, ${few} for one`);
   });
 
   it('makes the same rows live in any batches as rebuilt in one', async () => {

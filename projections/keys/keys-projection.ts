@@ -20,7 +20,7 @@ import { type DecodedSubjectEvent, subjectEvents } from '../../schemas/events/su
 import { type DecodedTenantEvent, tenantEvents } from '../../schemas/events/tenants.ts';
 import { BrokenStream } from '../broken-stream.ts';
 import type { Projection, Tables, Tx } from '../projection.ts';
-import { upsertRows } from '../upsert-rows.ts';
+import { upsertEach, upsertRows } from '../upsert-rows.ts';
 import { writeDigests } from './digest-rows.ts';
 import { eraseOwner } from './erase-owner.ts';
 import { evolveKeys, keyIdOfEvent } from './evolve-keys.ts';
@@ -44,7 +44,7 @@ export const keysProjection: Projection = {
     const stored = await foldKeys(tx, tables, keys);
     const owners = await foldOwners(tx, tables, persons as PersonEvent[], stored.after);
     for (const [keyId, one] of stored.after) stored.after.set(keyId, blanked(one, owners));
-    await upsertRows(tx, keysTarget(tables), [...stored.after.values()].map(rowOf));
+    await upsertEach(tx, keysTarget(tables), [...stored.after.values()], rowOf);
     await writeDigests(tx, tables, stored.before, stored.after);
     for (const event of persons) {
       // Keys of this batch are blank already; those before it are read and written in pages.
