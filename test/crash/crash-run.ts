@@ -4,7 +4,6 @@
  *
  * A kill counts only when at least one write that was sent had no answer at that moment, and got none.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +16,8 @@ import { type Life, startLife } from './life.ts';
 import { killPostgres, type PostgresKill } from './postgres-kill.ts';
 import { type Proof, prove } from './proof.ts';
 import { crashSettings } from './settings.ts';
+import { sweepAfter } from './sweeper.ts';
+import { pause, within } from './within.ts';
 import { CLIENTS, Workload } from './workload.ts';
 
 export interface CrashOptions {
@@ -81,21 +82,12 @@ export async function crashRun(options: CrashOptions): Promise<CrashResult> {
     throw new Error(`seed ${options.seed}, ${run.at()}: ${(error as Error).message}`, { cause: error });
   } finally {
     await run.close();
+
     sweeper.stdin!.end();
     await new Promise((resolve) => sweeper.once('exit', resolve));
+
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Ends the server and removes the folder when this process is gone, however it went. */
-function sweepAfter(folder: string): ChildProcess {
-  const sweep =
-    'cat >/dev/null; p=$(head -n 1 "$1/postgres/data/postmaster.pid" 2>/dev/null); [ -n "$p" ] && kill -QUIT "$p" 2>/dev/null; for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$p" 2>/dev/null || break; sleep 0.1; done; rm -rf "$1"';
-  return spawn('/bin/sh', ['-c', sweep, 'sh', folder], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-  });
 }
 
 async function openRun(options: CrashOptions, folder: string) {
@@ -263,6 +255,7 @@ async function openRun(options: CrashOptions, folder: string) {
       await within(STOP_WITHIN_MS, 'it did not stop', life!.gone).catch((error: Error) => {
         wrong.push(`${error.message}; it said: ${life!.said()}`);
       });
+
       const of = (kind: FaultKind) => faults.filter((fault) => fault.kind === kind).length;
       const tally: CrashTally = {
         kills,
@@ -290,16 +283,4 @@ function shuffled<T>(all: readonly T[], random: SeededRandom): T[] {
   const order: T[] = [];
   while (left.length > 0) order.push(...left.splice(random.below(left.length), 1));
   return order;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function within<T>(ms: number, why: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(why)), ms);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
 }
