@@ -2,6 +2,7 @@
 import type { AnyRule } from './rule.ts';
 import { creditsRule } from './rules/credits.ts';
 import { epochsRule } from './rules/epochs.ts';
+import { erasureRule } from './rules/erasure.ts';
 import { executeRule } from './rules/execute.ts';
 import { freshnessRule } from './rules/freshness.ts';
 import { parkingRule } from './rules/parking.ts';
@@ -13,5 +14,6 @@ export const rules: readonly AnyRule[] = [
   parkingRule,
   freshnessRule,
   epochsRule,
+  erasureRule,
   creditsRule,
 ];

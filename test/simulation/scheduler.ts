@@ -162,6 +162,11 @@ export class Scheduler {
     return true;
   }
 
+  /** Time passes only when nothing can go on: whatever is ready happens at once. */
+  get fair(): boolean {
+    return this.#drift === 0;
+  }
+
   get done(): boolean {
     return this.#done;
   }
