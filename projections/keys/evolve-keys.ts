@@ -1,6 +1,6 @@
 /** Key events folded onto stored keys, by the same evolve that commands, verify and `asOf` fold with. */
 import { evolveKey, noKey } from '../../commands/keys/key-state.ts';
-import { keyIdOfStream } from '../../commands/streams.ts';
+import { keyIdOfStream, ownerStream } from '../../commands/streams.ts';
 import { START } from '../../schemas/envelope.ts';
 import type { DecodedKeyEvent } from '../../schemas/events/keys.ts';
 import { BrokenStream } from '../broken-stream.ts';
@@ -41,5 +41,11 @@ function evolveStored(before: StoredKey | null, keyId: string, event: DecodedKey
       type === 'key.issued' || type === 'key.metadata-changed'
         ? position
         : (before?.metadataPosition ?? START),
+    // A key never changes owner.
+    ownerStream: before
+      ? before.ownerStream
+      : key.ownerId === null
+        ? null
+        : ownerStream(key.tenant, key.ownerId),
   };
 }

@@ -1,7 +1,6 @@
 /** Keys as rows: what is loaded, evolved in memory and written back. */
 import type { KeyState } from '../../commands/keys/key-state.ts';
-import { ownerStream } from '../../commands/streams.ts';
-import { type Position, START } from '../../schemas/envelope.ts';
+import { type Position, START, type StreamId } from '../../schemas/envelope.ts';
 import type { Tables, Tx } from '../projection.ts';
 import type { KeysRow } from './keys-tables.ts';
 
@@ -11,6 +10,8 @@ export interface StoredKey {
   readonly position: Position;
   readonly namePosition: Position;
   readonly metadataPosition: Position;
+  /** Of its owner; null without one. Hashed once, when the key is issued. */
+  readonly ownerStream: StreamId | null;
 }
 
 interface Loaded {
@@ -18,10 +19,12 @@ interface Loaded {
   position: Position;
   name_position: Position;
   metadata_position: Position;
+  owner_stream: StreamId | null;
   state: string;
 }
 
-const LOADED = 'k.created_position, k.position, k.name_position, k.metadata_position, k.state';
+const LOADED =
+  'k.created_position, k.position, k.name_position, k.metadata_position, k.owner_stream, k.state';
 
 export async function loadKeys(tx: Tx, tables: Tables, keyIds: readonly string[]): Promise<StoredKey[]> {
   if (keyIds.length === 0) return [];
@@ -56,6 +59,7 @@ function storedOf(row: Loaded): StoredKey {
     position: row.position,
     namePosition: row.name_position,
     metadataPosition: row.metadata_position,
+    ownerStream: row.owner_stream,
   };
 }
 
@@ -76,7 +80,7 @@ export function rowOf(stored: StoredKey): KeysRow {
     key_id: key.keyId,
     tenant: key.tenant,
     owner_id: key.ownerId,
-    owner_stream: key.ownerId === null ? null : ownerStream(key.tenant, key.ownerId),
+    owner_stream: stored.ownerStream,
     owner_version: key.ownerVersion,
     use: key.use,
     name_search: key.name === null ? null : searchable(key.name),

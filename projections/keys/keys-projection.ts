@@ -9,7 +9,7 @@
  * owner is never written down: queries join it (`isRevoked`).
  */
 import { evolveOwner } from '../../commands/keys/owner-state.ts';
-import type { Decoded } from '../../schemas/envelope.ts';
+import { type Decoded, START } from '../../schemas/envelope.ts';
 import {
   type DecodedKeyEvent,
   type DecodedOwnerEvent,
@@ -26,7 +26,14 @@ import { eraseOwner } from './erase-owner.ts';
 import { evolveKeys, keyIdOfEvent } from './evolve-keys.ts';
 import { blankErased, loadKeys, rowOf, type StoredKey } from './key-rows.ts';
 import { createKeysTables, keysTables, keysTarget, ownersTarget } from './keys-tables.ts';
-import { loadOwners, type OwnerRef, ownerKey, ownerRowOf, type StoredOwner } from './owner-rows.ts';
+import {
+  latestErasure,
+  loadOwners,
+  type OwnerRef,
+  ownerKey,
+  ownerRowOf,
+  type StoredOwner,
+} from './owner-rows.ts';
 import { foldTenants } from './tenant-rows.ts';
 
 export const keysProjection: Projection = {
@@ -42,7 +49,7 @@ export const keysProjection: Projection = {
     const persons = events.filter((e) => e.type in ownerEvents || e.type in subjectEvents);
     await foldTenants(tx, tables, events.filter((e) => e.type in tenantEvents) as DecodedTenantEvent[]);
     const stored = await foldKeys(tx, tables, keys);
-    const owners = await foldOwners(tx, tables, persons as PersonEvent[], stored.after);
+    const owners = await foldOwners(tx, tables, persons as PersonEvent[], stored);
     for (const [keyId, one] of stored.after) stored.after.set(keyId, blanked(one, owners));
     await upsertEach(tx, keysTarget(tables), [...stored.after.values()], rowOf);
     await writeDigests(tx, tables, stored.before, stored.after);
@@ -76,19 +83,26 @@ async function foldKeys(tx: Tx, tables: Tables, events: readonly DecodedKeyEvent
   return { before, after };
 }
 
-/** Folds and writes the owners that events tell of; answers those of the batch's keys, too. */
+/**
+ * Folds and writes the owners that events tell of; answers those, too, of the keys whose name or metadata
+ * the batch sets although their owner's erasure is written already: those of a stream that was parked.
+ */
 async function foldOwners(
   tx: Tx,
   tables: Tables,
   events: readonly PersonEvent[],
-  keys: ReadonlyMap<string, StoredKey>,
+  { before, after }: Folded,
 ): Promise<ReadonlyMap<string, StoredOwner>> {
   const asked = new Map<string, OwnerRef>();
   const ask = (owner: OwnerRef) => asked.set(ownerKey(owner.tenant, owner.ownerId), owner);
-  for (const { key } of keys.values()) {
-    if (key.ownerId !== null && (key.name !== null || key.metadata !== null)) {
-      ask({ tenant: key.tenant, ownerId: key.ownerId });
-    }
+  const latest = after.size === 0 ? START : await latestErasure(tx, tables);
+  for (const { key, namePosition, metadataPosition } of after.values()) {
+    if (key.ownerId === null) continue;
+    const was = before.get(key.keyId);
+    const late =
+      (was?.namePosition !== namePosition && namePosition < latest) ||
+      (was?.metadataPosition !== metadataPosition && metadataPosition < latest);
+    if (late) ask({ tenant: key.tenant, ownerId: key.ownerId });
   }
   for (const event of events) ask(refOf(event));
   const owners = await loadOwners(tx, tables, asked);

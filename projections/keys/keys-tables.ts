@@ -136,6 +136,7 @@ export async function createKeysTables(tx: Tx, tables: Tables): Promise<void> {
     erased_position text COLLATE "C" NOT NULL,
     PRIMARY KEY (tenant, owner_id)
   )`);
+  await tx.query(`CREATE INDEX ON ${tables('owners')} (erased_position) WHERE erased_position > ''`);
   await tx.query(`CREATE TABLE ${tables('tenants')} (
     tenant text COLLATE "C" PRIMARY KEY,
     slug text COLLATE "C" NOT NULL,

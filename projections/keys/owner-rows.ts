@@ -22,6 +22,14 @@ interface Loaded {
   erased_position: Position;
 }
 
+/** Position of the latest erasure of anybody, START if none: events behind it need not ask whose it was. */
+export async function latestErasure(tx: Tx, tables: Tables): Promise<Position> {
+  const [row] = await tx.query<{ latest: Position | null }>(
+    `SELECT max(erased_position) AS latest FROM ${tables('owners')} WHERE erased_position > ''`,
+  );
+  return row?.latest ?? START;
+}
+
 /** By `ownerKey`; every one asked for is in it, new ones as nothing has happened to them. */
 export async function loadOwners(
   tx: Tx,
