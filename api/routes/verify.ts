@@ -41,9 +41,12 @@ const explanationExample: ExplanationView = {
   checks: [{ name: 'enabled', passed: false, code: 'DISABLED', detail: 'it is disabled' }],
 };
 
+/** What usage and metrics know a verify by, alone or in a batch. */
+export const VERIFY_ROUTE = 'verify';
+
 const contextOf = (request: Pick<RouteRequest, 'caller' | 'trace' | 'atLeast'>) => ({
   tenant: request.caller.tenant,
-  route: 'verify',
+  route: VERIFY_ROUTE,
   traceId: request.trace.traceId,
   ...(request.atLeast === undefined ? {} : { atLeast: request.atLeast }),
 });

@@ -98,7 +98,7 @@ export class UsageRecorder {
     }
     if (counts.rows === rows) return;
     this.#rows++;
-    if (++this.#newRows >= MAX_USAGE_COUNTS) this.#wake.abort();
+    if (++this.#newRows >= MAX_USAGE_COUNTS) if (!this.#wake.signal.aborted) this.#wake.abort();
   }
 
   start(): void {
@@ -118,7 +118,7 @@ export class UsageRecorder {
   /** Flushes, with a few attempts. Answers how many rows are lost. */
   async close(): Promise<number> {
     this.#closing?.abort();
-    this.#wake.abort();
+    if (!this.#wake.signal.aborted) this.#wake.abort();
     await this.#loop;
     for (let attempt = 0; attempt < MAX_CLOSE_ATTEMPTS; attempt++) {
       await this.#flush;

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../api/app.ts';
 import type { Readiness } from '../../api/deps.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
+import { VERIFY_ROUTE } from '../../api/routes/verify.ts';
 import type { Services } from '../../api/services.ts';
 import { createVerifier } from '../../api/verify/verifier.ts';
 import { creditLeases } from '../../commands/keys/credit-leases.ts';
@@ -60,7 +61,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     leases: creditLeases(keyDeps, writer),
     clock,
     record: (tenant, keyId, code, route, traceId) => {
-      metrics.verified(code);
+      // Callers of our own API are judged by the same code; they count as usage, not as verifies.
+      if (route === VERIFY_ROUTE) metrics.verified(code);
       recorder.record(tenant, keyId, code, route, traceId);
     },
     onFreshness: (event, detail) => {
