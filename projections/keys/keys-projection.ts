@@ -69,17 +69,22 @@ interface Folded {
 }
 
 async function foldKeys(tx: Tx, tables: Tables, events: readonly DecodedKeyEvent[]): Promise<Folded> {
-  const fresh = new Set<string>();
-  const known = new Set<string>();
-  for (const event of events) {
-    const keyId = keyIdOfEvent(event);
-    // The first event of a stream: there is no row to load.
-    if (event.version === 1) fresh.add(keyId);
-    else if (!fresh.has(keyId)) known.add(keyId);
+  // The first event of a stream is among them: there is no row to load.
+  const fresh = new Set(events.filter((event) => event.version === 1).map(keyIdOfEvent));
+  const ofFresh: DecodedKeyEvent[] = [];
+  const ofKnown: DecodedKeyEvent[] = [];
+  for (const event of events) (fresh.has(keyIdOfEvent(event)) ? ofFresh : ofKnown).push(event);
+  const after = new Map<string, StoredKey>();
+  const before = new Map<string, StoredKey>();
+  const loading = loadKeys(tx, tables, [...new Set(ofKnown.map(keyIdOfEvent))]);
+  try {
+    // While the database looks for the others.
+    evolveKeys(after, ofFresh);
+  } finally {
+    for (const one of await loading) before.set(one.key.keyId, one);
   }
-  const before = new Map((await loadKeys(tx, tables, [...known])).map((one) => [one.key.keyId, one]));
-  const after = new Map(before);
-  evolveKeys(after, events);
+  for (const [keyId, one] of before) after.set(keyId, one);
+  evolveKeys(after, ofKnown);
   return { before, after };
 }
 
