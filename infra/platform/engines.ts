@@ -98,6 +98,8 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
     undo.push(() => postgresLog.close());
     await migrateProjections(pool);
     const dataKeys = await openPostgresDataKeys({ pool: keyPool, keyring, clock, random });
+    // Forgets them at once; held until they run out, they would hold up the end of the process as well.
+    undo.push(async () => dataKeys.stop());
     const codec = personalCodec({
       dataKeys,
       clock,
