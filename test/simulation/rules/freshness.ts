@@ -12,6 +12,7 @@ import {
   type MemoryProjectionDatabase,
   memoryProjectionDatabase,
 } from '../../engines/memory-projection-store.ts';
+import { freeze, pollsFail, type Store, stalling } from '../outages.ts';
 import { plainCodec } from '../plain-codec.ts';
 import { keepRunning } from '../projection-world.ts';
 import { replacing } from '../replacing.ts';
@@ -32,6 +33,7 @@ import {
 } from '../verify-world.ts';
 
 interface Guards {
+  store(store: Store): Store;
   log(log: EventLog): EventLog;
   changes(changes: ChangesSource, database: MemoryProjectionDatabase, scheduler: Scheduler): ChangesSource;
   loadRows(load: LoadRows, database: MemoryProjectionDatabase, scheduler: Scheduler): LoadRows;
@@ -40,6 +42,9 @@ interface Guards {
 /** When each process verifies, in milliseconds: caches fill, the denial comes, and 5 s after it the answer counts. */
 const VERIFY_AT_MS = [300, 1200, 3000, 6500, 7600, 9000];
 const LATEST_DENIAL_MS = 1500;
+/** The database is away from the projector: so far behind then, it prunes instead of telling each change. */
+const STALLED_MS = { from: 300, to: 6300 };
+const AFTER_A_STALL_MS = [12_500, 14_000];
 
 async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   const log = memoryEventLog({ clock: scheduler.clock });
@@ -47,12 +52,18 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     clock: scheduler.clock,
     keptChangesRows: scheduler.pick([2, 5, 1000]),
   });
+  const stalls = scheduler.chance(0.2);
+  const startedMs = scheduler.now();
+  const away = () => {
+    const passedMs = scheduler.now() - startedMs;
+    return stalls && passedMs > STALLED_MS.from && passedMs < STALLED_MS.to;
+  };
   const runners = keepRunning(scheduler, 1 + scheduler.below(2), {
     database,
     log,
     projection: keysProjection,
-    guard: (store) => store,
-    mishaps: scheduler.below(4),
+    guard: (store) => guards.store(stalling(store, away)),
+    mishaps: stalls ? 0 : scheduler.below(4),
   });
   await append(log, scheduler, tenantStream(TENANT), 'tenant.created', {
     tenantId: TENANT,
@@ -69,8 +80,8 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
       deniedAtMs.set(id, Math.min(deniedAtMs.get(id) ?? Number.POSITIVE_INFINITY, scheduler.now()));
   };
   const noise = async () => {
-    for (let i = scheduler.below(5); i >= 0; i--) {
-      await scheduler.clock.sleep(scheduler.below(2500));
+    for (let i = stalls ? 5 : scheduler.below(5); i >= 0; i--) {
+      await scheduler.clock.sleep(scheduler.below(stalls ? 1000 : 2500));
       await append(log, scheduler, keyStream('key_000000000009'), 'key.scopes-changed', { scopes: [] });
     }
   };
@@ -122,7 +133,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
         }),
       ),
       changes: guards.changes(
-        failing(
+        pollsFail(
           changesOf(database, { pageRows: scheduler.pick([1, 3, 100]), hints: scheduler.chance(0.5) }),
           () => outage.polls,
         ),
@@ -137,7 +148,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     });
     verifier.start();
     const startedMs = scheduler.now();
-    for (const atMs of VERIFY_AT_MS) {
+    for (const atMs of stalls ? [...VERIFY_AT_MS, ...AFTER_A_STALL_MS] : VERIFY_AT_MS) {
       await process.clock.sleep(startedMs + atMs + scheduler.below(900) - scheduler.now());
       if (scheduler.chance(0.15)) outage.polls = !outage.polls;
       if (scheduler.chance(0.08)) outage.rows = !outage.rows;
@@ -175,24 +186,15 @@ async function verify(verifier: ReturnType<typeof verifierOf>, key: SimKey): Pro
   }
 }
 
-/** The whole process stands still, as under SIGSTOP, and goes on as if nothing had been. */
-async function freeze(scheduler: Scheduler, process: { frozen: boolean }): Promise<void> {
-  process.frozen = true;
-  await scheduler.clock.sleep(1000 + scheduler.below(9000));
-  process.frozen = false;
-}
-
-function failing(changes: ChangesSource, away: () => boolean): ChangesSource {
-  return {
-    ...changes,
-    poll: (after) => (away() ? Promise.reject(new Error('no route')) : changes.poll(after)),
-  };
-}
-
 export const freshnessRule = defineRule<Guards>({
   name: 'freshness',
   says: 'no verify that starts 5 s after an acknowledged denial says VALID, whatever stalls, dies or is rebuilt',
-  guards: { log: (log) => log, changes: (changes) => changes, loadRows: (load) => load },
+  guards: {
+    store: (store) => store,
+    log: (log) => log,
+    changes: (changes) => changes,
+    loadRows: (load) => load,
+  },
   play,
   twins: [
     {
@@ -239,6 +241,22 @@ export const freshnessRule = defineRule<Guards>({
           ...changes,
           poll: async (after) => ({ ...(await changes.poll(after)), prunedThrough: START }),
         }),
+      },
+    },
+    {
+      name: 'far behind, changes are left out and nobody is told',
+      breaks: 'a process that waited for the projector misses the change that it waits for',
+      guards: {
+        store: (store) =>
+          replacing(store, {
+            advance: (lease, from, to, work) =>
+              store.advance(
+                lease,
+                from,
+                to,
+                work && ((advance) => work({ ...advance, prunedHere: async () => {} })),
+              ),
+          }),
       },
     },
     {

@@ -1,9 +1,16 @@
 /** Two runners of one projection, of which one at most may advance it, through crashes and freezes. */
+import assert from 'node:assert/strict';
+import type { EventLog } from '../../../commands/event-log.ts';
+import { rebuildProjection } from '../../../projections/rebuild.ts';
 import type { ProjectionStore } from '../../../projections/store.ts';
-import { type StreamId, streamId } from '../../../schemas/envelope.ts';
-import { memoryEventLog } from '../../engines/memory-event-log.ts';
-import { memoryProjectionDatabase } from '../../engines/memory-projection-store.ts';
+import { type Position, START, type StreamId, streamId } from '../../../schemas/envelope.ts';
+import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';
+import {
+  type MemoryProjectionDatabase,
+  memoryProjectionDatabase,
+} from '../../engines/memory-projection-store.ts';
 import type { MemoryTx } from '../../engines/memory-transaction.ts';
+import { plainCodec } from '../plain-codec.ts';
 import {
   assertRows,
   ENTRY,
@@ -29,11 +36,15 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   const log = memoryEventLog({ clock: scheduler.clock });
   const database = memoryProjectionDatabase({ clock: scheduler.clock });
   let broken: unknown = null;
+  let lastPosition: Position = START;
   // After every commit the rows are exactly the log through the checkpoint.
   database.onCommit(() => {
     const current = database.current(NAME);
     if (!current || broken) return;
     try {
+      const { position } = current.stamp;
+      assert.ok(position >= lastPosition, `the projection went back from ${lastPosition} to ${position}`);
+      lastPosition = position;
       const through = log.events.filter((event) => event.position <= current.stamp.position);
       assertRows(
         rowsOf(database),
@@ -53,6 +64,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   });
   const streams: StreamId[] = [streamId('ledger', 'a'), streamId('ledger', 'b'), streamId('ledger', 'c')];
   const total = 3 + scheduler.below(10);
+  const rebuilt = rebuild(scheduler, log, database, guards);
   for (let i = 0; i < total; i++) {
     if (scheduler.chance(0.3)) await scheduler.clock.sleep(scheduler.below(1000));
     await scheduler.turn('write');
@@ -67,9 +79,56 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     () => broken !== null || database.current(NAME)?.stamp.position === head(),
     'the projection never reached the head',
   );
+  await rebuilt;
   await runners.stop();
   if (broken) throw broken;
   assertRows(rowsOf(database), ledgersOf(log.events), 'rows are not the log');
+}
+
+/** The live revision may be held still this long for a swap. */
+const MAX_HOLD_MS = 500;
+
+/** While the runners work and events arrive: what it swaps in must be as far as what it replaces. */
+async function rebuild(
+  scheduler: Scheduler,
+  log: MemoryEventLog,
+  database: MemoryProjectionDatabase,
+  guards: Guards,
+): Promise<void> {
+  if (scheduler.chance(0.5)) return;
+  await scheduler.clock.sleep(scheduler.below(2500));
+  const process = scheduler.process('rebuild');
+  const store = guards.store(
+    database.connect((label) => process.turn(label)),
+    process,
+  );
+  const measured = replacing(store, {
+    async promote(lease, catchUp) {
+      let heldMs = scheduler.now();
+      const answer = await store.promote(lease, (to) => {
+        heldMs = scheduler.now();
+        return catchUp(to);
+      });
+      // Where time passes at any step, the lease alone bounds it.
+      assert.ok(
+        !scheduler.fair || scheduler.now() - heldMs <= MAX_HOLD_MS,
+        'the live rows were held for long',
+      );
+      return answer;
+    },
+  });
+  const deps = {
+    projection: ledgerProjection(() => true),
+    store: measured,
+    log: process.wrap(log as EventLog, 'log'),
+    decoder: plainCodec,
+    clock: process.clock,
+  };
+  const signal = new AbortController().signal;
+  await rebuildProjection(deps, { holder: 'rebuild', signal }).catch((error: Error) => {
+    if (error.name === 'AssertionError') throw error;
+    scheduler.note(`no rebuild: ${error.message}`);
+  });
 }
 
 export const projectionRule = defineRule<Guards>({
@@ -123,6 +182,22 @@ export const projectionRule = defineRule<Guards>({
               if (work) await store.advance(lease, from, from, work);
               await store.advance(lease, from, to, null);
             },
+          }),
+      },
+    },
+    {
+      name: 'the swap moves the checkpoint alone to where the live one is',
+      breaks: 'what came while the new tables were filled is missing in them',
+      guards: {
+        store: (store) =>
+          replacing(store, {
+            promote: (lease) =>
+              store.promote(lease, async () => {
+                const revisions = await store.revisions(lease.projection);
+                const live = revisions.find((r) => r.state === 'current')!;
+                const own = revisions.find((r) => r.revision === lease.revision)!;
+                await store.advance(lease, own.bookmark, live.bookmark, null);
+              }),
           }),
       },
     },
