@@ -32,18 +32,20 @@ import { answeredTogether, lethalDataKeys, lethalLog, lethalPool, lethalStore } 
 import type { Answer, FromChild, Order, ToChild } from './messages.ts';
 import { contextOf } from './order-context.ts';
 import { crashSettings } from './settings.ts';
+import { orderOf, poolOf, type Twin } from './twins.ts';
 
 const say = (message: FromChild) => process.send?.(message);
 const kill = killSwitch();
 const together = answeredTogether();
 const log = createLog({ level: 'warn', write: (line) => process.stderr.write(line) });
 const settings = crashSettings(process.argv[2]!, null);
+const twin = process.argv[3] as Twin;
 
 const opened = await openEngines({ settings, log, applicationName: 'plinth crash' });
 const { clock, random, keyring } = opened;
 const dataKeys = lethalDataKeys(opened.dataKeys, kill);
 const codec = personalCodec({ dataKeys, clock, random, catalogue: eventCatalogue });
-const ownLog = await openPostgresEventLog({ pool: lethalPool(opened.pool, kill), clock });
+const ownLog = await openPostgresEventLog({ pool: lethalPool(poolOf(twin, opened.pool), kill), clock });
 const eventLog = lethalLog(ownLog, kill, together);
 const engines: Engines = {
   ...opened,
@@ -94,8 +96,8 @@ async function carryOut(order: Order): Promise<Answer> {
 const inFlight = new Set<Promise<void>>();
 let stopping = false;
 
-async function answer(attempt: number, order: Order): Promise<void> {
-  const result = await carryOut(order).catch((error: Error): Answer => {
+async function answer(attempt: number, order: Order, again: boolean): Promise<void> {
+  const result = await carryOut(orderOf(twin, order, again)).catch((error: Error): Answer => {
     return { kind: 'failed', why: `${error.name}: ${error.message}` };
   });
   say({ kind: 'answer', attempt, answer: result });
@@ -126,7 +128,7 @@ process.on('message', (message: ToChild) => {
   if (message.kind === 'arm') kill.arm(message.point, message.nth, message.delayMs);
   else if (message.kind === 'stop') void stop();
   else if (!stopping) {
-    const work = answer(message.attempt, message.order).finally(() => inFlight.delete(work));
+    const work = answer(message.attempt, message.order, message.again).finally(() => inFlight.delete(work));
     inFlight.add(work);
   }
 });

@@ -17,6 +17,7 @@ import { killPostgres, type PostgresKill } from './postgres-kill.ts';
 import { type Proof, prove } from './proof.ts';
 import { crashSettings } from './settings.ts';
 import { sweepAfter } from './sweeper.ts';
+import type { Twin } from './twins.ts';
 import { pause, within } from './within.ts';
 import { CLIENTS, Workload } from './workload.ts';
 
@@ -26,6 +27,8 @@ export interface CrashOptions {
   readonly seed: number;
   /** Of kills to which a whole proof is made; one is made at the end anyway. */
   readonly proveEvery?: number;
+  /** The product as it is, unless given. */
+  readonly twin?: Twin;
   readonly progress?: (line: string) => void;
 }
 
@@ -117,7 +120,7 @@ async function openRun(options: CrashOptions, folder: string) {
 
   const begin = async (): Promise<Life> => {
     if (life && !life.isGone()) return life;
-    life = await startLife(folder, load.answered);
+    life = await startLife(folder, options.twin ?? 'none', load.answered);
     load.attach(life);
     await load.retrySome(RETRIED_AFTER_KILL);
     return life;

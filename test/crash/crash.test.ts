@@ -35,3 +35,14 @@ test('what was acknowledged survives 50 kills of the process and 20 of its Postg
   );
   for (const point of killPoints) assert.ok(hits.get(point), `nothing was killed at ${point}`);
 });
+
+test('a run notices when a command that is sent again is carried out again', async () => {
+  const { tally } = await crashRun({ kills: 3, postgresKills: 0, seed: SEED, twin: 'forgetful' });
+  assert.ok(tally.doubled > 0, JSON.stringify(tally));
+  assert.ok(tally.altered > 0, JSON.stringify(tally));
+});
+
+test('a run notices when appends are acknowledged before they are on the disk', async () => {
+  const { tally } = await crashRun({ kills: 0, postgresKills: 6, seed: SEED, twin: 'unflushed' });
+  assert.ok(tally.lost > 0, JSON.stringify(tally));
+});

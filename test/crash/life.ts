@@ -3,6 +3,7 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { KillPoint } from './kill-points.ts';
 import type { Answer, FromChild, Order, ToChild } from './messages.ts';
+import type { Twin } from './twins.ts';
 
 const START_WITHIN_MS = 60_000;
 const MAX_SAID_CHARS = 4_000;
@@ -18,7 +19,7 @@ export interface Life {
   isGone(): boolean;
   /** The last of what it wrote on standard error. */
   said(): string;
-  order(attempt: number, order: Order): void;
+  order(attempt: number, order: Order, again: boolean): void;
   arm(point: KillPoint, nth: number, delayMs: number): void;
   stop(): void;
   kill(): void;
@@ -27,10 +28,11 @@ export interface Life {
 /** Answers when it takes orders; throws what it said when it ends before. */
 export async function startLife(
   dataDir: string,
+  twin: Twin,
   answered: (attempt: number, answer: Answer) => void,
 ): Promise<Life> {
   const { NODE_TEST_CONTEXT: _, NODE_V8_COVERAGE: __, ...env } = process.env;
-  const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [dataDir], {
+  const child = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [dataDir, twin], {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     env: { ...env, NODE_COMPILE_CACHE: `${dataDir}/compile-cache` },
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -72,7 +74,7 @@ export async function startLife(
     gone,
     isGone: () => isGone,
     said: () => said,
-    order: (attempt, order) => send({ kind: 'order', attempt, order }),
+    order: (attempt, order, again) => send({ kind: 'order', attempt, order, again }),
     arm: (point, nth, delayMs) => send({ kind: 'arm', point, nth, delayMs }),
     stop: () => send({ kind: 'stop' }),
     kill: () => child.kill('SIGKILL'),

@@ -30,7 +30,13 @@ export type Answer =
   | { readonly kind: 'failed'; readonly why: string };
 
 export type ToChild =
-  | { readonly kind: 'order'; readonly attempt: number; readonly order: Order }
+  | {
+      readonly kind: 'order';
+      readonly attempt: number;
+      readonly order: Order;
+      /** It was sent before; only a twin looks at it. */
+      readonly again: boolean;
+    }
   /** Dies at the `nth` time that the point is reached, `delayMs` after it where the point allows a delay. */
   | { readonly kind: 'arm'; readonly point: KillPoint; readonly nth: number; readonly delayMs: number }
   /** Shuts down in order; dies on the way when a point is armed. */

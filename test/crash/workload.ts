@@ -181,7 +181,7 @@ export class Workload {
       if (attempts > 0) this.retries += 1;
       const ended = await new Promise<Ended>((resolve) => {
         this.#inFlight.set(attempt, resolve);
-        life.order(attempt, entry.order);
+        life.order(attempt, entry.order, attempts > 0 || entry.answer !== null);
       });
       if (ended !== 'process gone') {
         if (ended.kind !== 'failed') return ended;
