@@ -20,14 +20,16 @@ export function sentenceFor(
   if (error instanceof PlinthError) return `${error.rejection.detail} (${error.rejection.code})`;
   if (!(error instanceof Error)) return undefined;
   const code = (error as { code?: unknown }).code;
-  const { syscall, path } = error as { syscall?: string; path?: string };
+  const { syscall, path, hostname } = error as { syscall?: string; path?: string; hostname?: string };
   if (code === 'EADDRINUSE') {
     return `Port ${context.port} on ${context.host} is taken: stop what listens there, or choose another with PLINTH_PORT.`;
   }
   if (code === 'EACCES' && syscall === 'listen') {
     return `Port ${context.port} may not be opened by this user: choose one above 1024 with PLINTH_PORT.`;
   }
-  if (code === 'EADDRNOTAVAIL') return `${context.host} is no address of this machine: correct PLINTH_HOST.`;
+  const noAddress = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
+  if (code === 'EADDRNOTAVAIL' || (noAddress && hostname !== undefined && hostname === context.host))
+    return `${context.host} is no address of this machine: correct PLINTH_HOST.`;
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') {
     return `${path ?? context.dataDir} cannot be written: give this user the folder, or choose another with PLINTH_DATA_DIR.`;
   }
@@ -35,8 +37,8 @@ export function sentenceFor(
     return `${path ?? context.dataDir} is no folder: choose another with PLINTH_DATA_DIR.`;
   }
   if (code === 'ENOSPC') return 'The disk is full: make room and start again.';
-  if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === '28P01' || code === '3D000') {
-    return `The database does not answer (${error.message}): check DATABASE_URL.`;
+  if (code === 'ECONNREFUSED' || noAddress || code === '28P01' || code === '3D000') {
+    return `The database does not answer (${error.message || code}): check DATABASE_URL.`;
   }
   if (MEANT_FOR_PEOPLE.has(error.name) || /\.$/.test(error.message)) return error.message;
   return undefined;

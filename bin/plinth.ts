@@ -6,6 +6,7 @@ import { addKeyCommands } from './commands/keys.ts';
 import { addLogCommands } from './commands/log.ts';
 import { addProjectionCommands } from './commands/projections.ts';
 import { addRoleCommands } from './commands/start.ts';
+import { addSubjectCommands } from './commands/subjects.ts';
 import { addTenantCommands } from './commands/tenants.ts';
 import { Failure, sentenceFor } from './failure.ts';
 
@@ -16,6 +17,7 @@ const program = new Command('plinth')
 addRoleCommands(program);
 addKeyCommands(program);
 addTenantCommands(program);
+addSubjectCommands(program);
 addProjectionCommands(program);
 addLogCommands(program);
 addAdminCommands(program);

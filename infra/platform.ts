@@ -31,13 +31,15 @@ export interface PlatformOptions {
   readonly log: Log;
   /** The process must end, for a reason that it cannot mend. */
   readonly failed: (why: string) => void;
+  /** Gives up a start that has not ended: what was opened is closed, and `startPlatform` rejects. */
+  readonly signal?: AbortSignal;
 }
 
 /** How long a start waits for the read models to have caught up before it says that it is there. */
 const CATCH_UP_WAIT_MS = 30_000;
 
 export async function startPlatform(options: PlatformOptions): Promise<Platform> {
-  const { settings, log, failed } = options;
+  const { settings, log, failed, signal } = options;
   const has = (role: Role) => options.roles.includes(role);
   const metrics = createMetrics();
   const undo: (() => Promise<unknown> | unknown)[] = [() => metrics.close()];
@@ -65,17 +67,26 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       log,
       metrics,
       applicationName: `plinth ${options.roles.join(' ')}`,
+      ...(signal ? { signal } : {}),
     });
     engines = opened;
     undo.push(() => opened.close());
     metrics.watch({ pools: () => ({ primary: opened.pool.stats() }) });
+    signal?.throwIfAborted();
 
     const lease: ApiLease | null = has('api')
-      ? await takeApiLease({ pool: opened.pool, clock: opened.clock, writer: opened.writer, lost: failed })
+      ? await takeApiLease({
+          pool: opened.pool,
+          clock: opened.clock,
+          writer: opened.writer,
+          lost: failed,
+          ...(signal ? { signal } : {}),
+        })
       : null;
     if (lease) undo.push(() => lease.release());
     const erasures = await followErasures(opened, log);
     undo.push(() => erasures.stop());
+    signal?.throwIfAborted();
     const adminKey = await bootstrap(opened);
 
     let projector: Projector | null = null;
@@ -84,7 +95,8 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       projector = started;
       undo.push(() => started.stop());
       metrics.watch({ projections: () => started.health() });
-      await caughtUp(opened, started);
+      await caughtUp(opened, started, signal);
+      signal?.throwIfAborted();
     }
     if (has('scheduler')) {
       const background = await startBackground(opened, log);
@@ -106,9 +118,13 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
 }
 
 /** A projection that cannot catch up does not keep the others from serving: /readyz names it. */
-async function caughtUp({ clock }: Engines, projector: Projector): Promise<void> {
+async function caughtUp(
+  { clock }: Engines,
+  projector: Projector,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const startedMs = clock.now();
   const waiting = () =>
     projector.health().some(({ state }) => state === 'starting' || state === 'catching_up');
-  while (waiting() && clock.now() - startedMs < CATCH_UP_WAIT_MS) await clock.sleep(20);
+  while (waiting() && !signal?.aborted && clock.now() - startedMs < CATCH_UP_WAIT_MS) await clock.sleep(20);
 }

@@ -3,12 +3,22 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
-import type { IssueKeyRequest, Key, NamedLimit } from '../../clients/node/index.ts';
+import type { IssueKeyRequest, Key, KeyListItem, NamedLimit } from '../../clients/node/index.ts';
 import { Failure } from '../failure.ts';
 import { printFields, printJson, printTable } from '../output.ts';
 import { remoteClient } from '../remote.ts';
 
 const MAX_IMPORTED = 100;
+
+const listColumns: Readonly<Record<string, (key: KeyListItem) => unknown>> = {
+  id: (key) => key.id,
+  status: (key) => key.status,
+  name: (key) => key.name,
+  owner: (key) => key.ownerId,
+  scopes: (key) => key.scopes,
+  created: (key) => key.createdAt,
+  'last used': (key) => key.lastUsedAt,
+};
 
 interface Json {
   readonly json?: boolean;
@@ -77,26 +87,27 @@ Examples:
     .option('--status <status>', 'active, disabled, revoked, expired or not_yet_valid')
     .option('--use <use>')
     .option('--scope <scope>')
+    .option('--used-from <time>', 'verified at this time or later, RFC 3339')
     .option('--search <text>', 'part of the name, or the start of the id')
     .option('--max <n>', 'at most so many', whole, 100)
     .action(async (o) => {
-      const filter = { ownerId: o.owner, status: o.status, use: o.use, scope: o.scope, q: o.search };
+      const { owner: ownerId, status, use, scope, usedFrom, search: q } = o;
+      const filter = { ownerId, status, use, scope, usedFrom, q };
       await printTable(
         o,
         remoteClient().listKeys(
           Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined)),
         ),
-        {
-          id: (key) => key.id,
-          status: (key) => key.status,
-          name: (key) => key.name,
-          owner: (key) => key.ownerId,
-          scopes: (key) => key.scopes,
-          created: (key) => key.createdAt,
-          'last used': (key) => key.lastUsedAt,
-        },
+        listColumns,
         o.max,
       );
+    });
+
+  verb('unused', 'Active keys that your services were never shown, or not for long')
+    .option('--days <n>', 'not verified since, and issued before, so many days', whole, 90)
+    .option('--max <n>', 'at most so many', whole, 100)
+    .action(async (o) => {
+      await printTable(o, remoteClient().unusedKeys({ days: o.days }), listColumns, o.max);
     });
 
   verb('get <id>', 'Show a key, as it is or as it was')

@@ -31,7 +31,8 @@ export function addRoleCommands(program: Command): void {
 async function runRoles(wanted: readonly Role[]): Promise<void> {
   const settings = settingsOf(process.env);
   const log = createLog({ level: settings.logLevel });
-  let platform: Platform | undefined;
+  const starting = new AbortController();
+  let started: Promise<Platform> | undefined;
   let ending = false;
   const end = (why: string, exitCode: number) => {
     if (ending) {
@@ -40,11 +41,20 @@ async function runRoles(wanted: readonly Role[]): Promise<void> {
     }
     ending = true;
     log.info({ detail: why }, 'stopping');
-    setTimeout(() => {
-      log.error('what was still open after 25 s is cut');
-      process.exit(1);
-    }, HARD_DEADLINE_MS).unref();
-    void (platform?.close() ?? Promise.resolve()).then(() => {
+    setTimeout(
+      () => {
+        log.error('what was still open after 25 s is cut');
+        process.exit(1);
+      },
+      HARD_DEADLINE_MS + settings.drainSeconds * 1000,
+    ).unref();
+    starting.abort();
+    // A start that is given up closes what it has opened by itself.
+    const closed = started?.then(
+      (platform) => platform.close(),
+      () => {},
+    );
+    void Promise.resolve(closed).then(() => {
       log.info('stopped');
       process.exit(exitCode);
     });
@@ -52,13 +62,22 @@ async function runRoles(wanted: readonly Role[]): Promise<void> {
   process.on('SIGINT', () => end('SIGINT', 0));
   process.on('SIGTERM', () => end('SIGTERM', 0));
   try {
-    platform = await startPlatform({ settings, roles: wanted, log, failed: (why) => end(why, 1) });
+    started = startPlatform({
+      settings,
+      roles: wanted,
+      log,
+      failed: (why) => end(why, 1),
+      signal: starting.signal,
+    });
+    const platform = await started;
+    if (platform.url !== null && !ending) welcome(platform, platform.url);
   } catch (error) {
+    // Its end is on the way.
+    if (ending) return;
     const context = { port: settings.port, host: settings.host, dataDir: settings.dataDir };
     const sentence = sentenceFor(error, context);
     throw sentence === undefined ? error : new Failure(sentence, 1, { cause: error });
   }
-  if (platform.url !== null) welcome(platform, platform.url);
 }
 
 /** For the person who started it; on standard error, so that standard output stays JSON lines. */

@@ -28,6 +28,8 @@ export interface ApiLeaseOptions {
   readonly writer: string;
   /** Another process has taken the lease: stop serving. */
   readonly lost: (why: string) => void;
+  /** Ends the wait for it. */
+  readonly signal?: AbortSignal;
 }
 
 const TAKE = `
@@ -38,7 +40,7 @@ const TAKE = `
 
 /** Throws `ApiServedElsewhere` when another living process holds it. */
 export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> {
-  const { pool, clock, writer, lost } = options;
+  const { pool, clock, writer, lost, signal } = options;
   await migrate(pool, 'plinth_api', [
     {
       name: '001-lease',
@@ -56,7 +58,8 @@ export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> 
         `Another process serves the API on this log: ${holder?.process ?? 'unknown'}. Stop it first: two would double every rate limit.`,
       );
     }
-    await clock.sleep(250);
+    await clock.sleep(250, signal);
+    signal?.throwIfAborted();
   }
   const stop = new AbortController();
   const renewing = (async () => {

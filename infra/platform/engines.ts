@@ -49,10 +49,11 @@ export interface EngineOptions {
   readonly metrics?: Metrics;
   /** What connections are called in `pg_stat_activity`. */
   readonly applicationName: string;
+  readonly signal?: AbortSignal;
 }
 
 export async function openEngines(options: EngineOptions): Promise<Engines> {
-  const { settings, log, metrics, applicationName } = options;
+  const { settings, log, metrics, applicationName, signal } = options;
   const clock = systemClock;
   const random = systemRandom;
   const dataDir = resolve(settings.dataDir);
@@ -66,6 +67,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       : await startEmbeddedPostgres({
           dataDir: join(dataDir, 'postgres'),
           log: (line) => log.info({ component: 'postgres' }, line),
+          ...(signal ? { signal } : {}),
         });
     if (embedded) undo.push(() => embedded.stop());
     const lost = (error: Error) => {

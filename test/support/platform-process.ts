@@ -89,34 +89,27 @@ export interface PlatformProcess {
   stop(signal?: NodeJS.Signals): Promise<Ended>;
 }
 
-/** Starts a role and answers when it says that it is there. Rejects with what it said when it ends before. */
-export async function startRole(
-  t: Cleanup,
-  role: 'start' | 'api' | 'projector' | 'scheduler',
-  options: RunOptions = {},
-): Promise<PlatformProcess> {
+export type RoleName = 'start' | 'api' | 'projector' | 'scheduler';
+
+/** Launches a role and does not wait for it to be there; it is killed after the test if it still runs. */
+export function launchRole(t: Cleanup, role: RoleName, options: RunOptions = {}): PlatformProcess {
   const child = launch([role], options);
   child.stdin!.end();
   const said = listen(child);
-  let ended: Ended | undefined;
-  void said.ended.then((end) => {
-    ended = end;
+  let ended = false;
+  void said.ended.then(() => {
+    ended = true;
   });
   t.after(async () => {
     if (ended) return;
     child.kill('SIGKILL');
     await said.ended;
   });
-  const serves = role === 'start' || role === 'api';
-  const url = () => /Plinth is at (http:\/\/\S+?),/.exec(said.stderr())?.[1];
-  const started = () => (serves ? url() !== undefined : said.stdout().includes('"message":"started"'));
-  await until(`plinth ${role} started`, () => {
-    if (ended) throw new Error(`plinth ${role} ended: ${JSON.stringify(ended)}`);
-    return started();
-  });
   return {
     pid: child.pid!,
-    url: url() ?? '',
+    get url() {
+      return /Plinth is at (http:\/\/\S+?),/.exec(said.stderr())?.[1] ?? '';
+    },
     ended: said.ended,
     stdout: said.stdout,
     stderr: said.stderr,
@@ -126,6 +119,26 @@ export async function startRole(
       return within(PATIENCE_MS, `plinth ${role} did not end on ${signal}`, said.ended);
     },
   };
+}
+
+/** Starts a role and answers when it says that it is there. Rejects with what it said when it ends before. */
+export async function startRole(
+  t: Cleanup,
+  role: RoleName,
+  options: RunOptions = {},
+): Promise<PlatformProcess> {
+  const launched = launchRole(t, role, options);
+  const serves = role === 'start' || role === 'api';
+  const started = () => launched.url !== '' || (!serves && launched.stdout().includes('"message":"started"'));
+  let ended: Ended | undefined;
+  void launched.ended.then((end) => {
+    ended = end;
+  });
+  await until(`plinth ${role} started`, () => {
+    if (ended) throw new Error(`plinth ${role} ended: ${JSON.stringify(ended)}`);
+    return started();
+  });
+  return launched;
 }
 
 /** What `start` needs to run on a folder, on a port of its own. */
