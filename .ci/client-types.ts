@@ -12,6 +12,7 @@ import { permissionSchema } from '../schemas/permissions.ts';
 import { creditsSchema, namedLimitSchema } from '../schemas/values.ts';
 import { verifyCodeSchema } from '../schemas/verify-codes.ts';
 import * as keyViews from '../schemas/views/keys.ts';
+import * as subjectViews from '../schemas/views/subjects.ts';
 import * as tenantViews from '../schemas/views/tenants.ts';
 import * as verifyViews from '../schemas/views/verify.ts';
 
@@ -56,6 +57,7 @@ const outputs = {
   Leak: keyViews.leakViewSchema,
   KeyChange: keyViews.keyChangeSchema,
   Tenant: tenantViews.tenantViewSchema,
+  Subject: subjectViews.subjectViewSchema,
 };
 
 interface JsonSchema {

@@ -130,3 +130,21 @@ test('lists follow the cursor to the end', async (t) => {
     ['/v1/keys?ownerId=o&limit=100', '/v1/keys?ownerId=o&limit=100&cursor=c1'],
   );
 });
+
+test('an erasure is given the time that it takes, whatever is set for other calls', async () => {
+  let calls = 0;
+  const slow: typeof fetch = (_url, init) =>
+    new Promise((resolve, reject) => {
+      calls += 1;
+      const answered = setTimeout(() => resolve(Response.json({ subject: 'ann' })), 300);
+      init!.signal!.addEventListener('abort', () => {
+        clearTimeout(answered);
+        reject(init!.signal!.reason);
+      });
+    });
+  const client = new PlinthClient({ key: 'k', fetch: slow, attemptTimeoutMs: 5, deadlineMs: 5 });
+  await assert.rejects(client.getSubject('ann'), PlinthClientError);
+  calls = 0;
+  assert.equal((await client.eraseSubject('ann')).subject, 'ann');
+  assert.equal(calls, 1);
+});

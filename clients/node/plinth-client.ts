@@ -5,62 +5,21 @@
  * writes (each carries an `Idempotency-Key`). It caches nothing: an answer of verify is good for the one
  * request that asked for it.
  */
+import type {
+  CallOptions,
+  KeyFilter,
+  PlinthClientOptions,
+  Usage,
+  UsageRange,
+  WriteOptions,
+  Written,
+} from './options.ts';
 import { type Answer, type Call, send, type TransportOptions } from './transport.ts';
 import type * as t from './types.ts';
 
-export interface PlinthClientOptions {
-  /** Where the API is; `http://127.0.0.1:7400` unless given. */
-  readonly url?: string;
-  /** A management key, or a function that answers one. */
-  readonly key: TransportOptions['key'];
-  /** Milliseconds for a call with all its attempts; 10 000 unless given. */
-  readonly deadlineMs?: number;
-  /** Milliseconds for one attempt; 3 000 unless given. */
-  readonly attemptTimeoutMs?: number;
-  /** Attempts of a call; 3 unless given. */
-  readonly maxAttempts?: number;
-  readonly fetch?: typeof globalThis.fetch;
-}
-
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-  /** `position` of an earlier answer: the read waits until it shows that. */
-  readonly position?: string;
-}
-export interface WriteOptions extends CallOptions {
-  /** The same key with the same request is the same command; made for each call unless given. */
-  readonly idempotencyKey?: string;
-  /** The version that you read: another one answers `precondition_failed`. */
-  readonly ifVersion?: number;
-}
-
-export interface KeyFilter {
-  readonly ownerId?: string;
-  readonly status?: t.KeyStatus;
-  readonly use?: 'management' | 'api';
-  readonly scope?: string;
-  /** Part of the name, or the start of the id. */
-  readonly q?: string;
-}
-export interface UsageRange {
-  readonly interval?: 'minute' | 'hour' | 'day';
-  readonly from?: string;
-  readonly to?: string;
-}
-export interface Usage {
-  readonly interval: string;
-  readonly from: string;
-  readonly to: string;
-  readonly points: readonly {
-    readonly at: string;
-    readonly counts: Readonly<Partial<Record<t.VerifyCode, number>>>;
-  }[];
-}
-
-/** What a write answers, with the place in the log that it led to: hand it to a read to see it there. */
-export type Written<T> = T & { readonly position: string | null };
-
 const PAGE_ITEMS = 100;
+/** An erasure answers after about six seconds: one attempt waits at least this long, all of them twice it. */
+const ERASURE_ATTEMPT_MS = 20_000;
 
 export class PlinthClient {
   readonly #options: TransportOptions;
@@ -111,6 +70,14 @@ export class PlinthClient {
 
   listKeys(filter: KeyFilter = {}, options: CallOptions = {}): AsyncGenerator<t.KeyListItem> {
     return this.#pages('/v1/keys', 'keys', { ...filter }, options);
+  }
+
+  /** Active `api` keys, issued before and not verified since so many days; 90 unless given. */
+  unusedKeys(
+    filter: { readonly days?: number } = {},
+    options: CallOptions = {},
+  ): AsyncGenerator<t.KeyListItem> {
+    return this.#pages('/v1/keys/unused', 'keys', { ...filter }, options);
   }
 
   /** Its changes, oldest first. */
@@ -216,6 +183,21 @@ export class PlinthClient {
     return this.#write('POST', `${tenantPath(tenantId)}/admin-keys`, request, options);
   }
 
+  /** Destroys the data keys of a person, for good; answers after about six seconds. */
+  eraseSubject(subject: string, options?: WriteOptions): Promise<Written<t.Subject>> {
+    const { attemptTimeoutMs, deadlineMs } = this.#options;
+    return this.#write('POST', `${subjectPath(subject)}/erase`, undefined, options, {
+      ...this.#options,
+      attemptTimeoutMs: Math.max(attemptTimeoutMs, ERASURE_ATTEMPT_MS),
+      deadlineMs: Math.max(deadlineMs, 2 * ERASURE_ATTEMPT_MS),
+    });
+  }
+
+  /** Whether a person was erased, by their owner id. */
+  async getSubject(subject: string, options: CallOptions = {}): Promise<t.Subject> {
+    return (await this.#get<t.Subject>(subjectPath(subject), {}, options)).body;
+  }
+
   /** Which key this client calls with. */
   async whoami(options: CallOptions = {}): Promise<{ tenant: string; keyId: string; permissions: string[] }> {
     return (
@@ -253,13 +235,14 @@ export class PlinthClient {
     path: string,
     body: unknown,
     options: WriteOptions = {},
+    transport = this.#options,
   ): Promise<Written<T>> {
     const headers = {
       'idempotency-key': options.idempotencyKey ?? crypto.randomUUID(),
       'if-match': options.ifVersion === undefined ? undefined : `"${options.ifVersion}"`,
     };
     const { signal } = options;
-    const answer = await send<T>(this.#options, { method, path, body, headers, signal, repeatable: true });
+    const answer = await send<T>(transport, { method, path, body, headers, signal, repeatable: true });
     return { ...answer.body, position: answer.headers.get('plinth-position') };
   }
 
@@ -289,4 +272,8 @@ function keyPath(keyId: string): string {
 
 function tenantPath(idOrSlug: string): string {
   return `/v1/tenants/${encodeURIComponent(idOrSlug)}`;
+}
+
+function subjectPath(subject: string): string {
+  return `/v1/subjects/${encodeURIComponent(subject)}`;
 }

@@ -387,3 +387,9 @@ export type Tenant = {
   status: 'active' | 'suspended';
   createdAt: string;
 };
+
+export type Subject = {
+  subject: string;
+  erasedAt: string | null;
+  destroyedKeys: number;
+};
