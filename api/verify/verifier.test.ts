@@ -86,6 +86,14 @@ describe('verify', () => {
     assert.deepEqual(w.decisions, []);
   });
 
+  it('finds no such key where it is given a management key', async (t) => {
+    const w = await started(t);
+    const { text } = await w.issue({ use: 'management', permissions: ['keys:*'] });
+    const view = await w.verify(text);
+    assert.deepEqual([view.valid, view.code, view.keyId], [false, 'NOT_FOUND', null]);
+    assert.deepEqual(w.decisions, []);
+  });
+
   it('takes the old secret until its overlap ends, by the clock', async (t) => {
     const w = await started(t);
     const old = await w.issue();

@@ -111,7 +111,8 @@ function answer(
   const { key } = entry;
   const nowMs = deps.purse.nowMs();
   const matched = matches(deps.peppers, entry, request.key, nowMs);
-  if (key === null || key.tenant !== context.tenant) return unknown(entry.position);
+  // A management key is never verified: one that strayed into a caller's hands opens nothing of the tenant's.
+  if (key === null || key.tenant !== context.tenant || key.use !== 'api') return unknown(entry.position);
   const tell = (view: VerifyView): VerifyView => {
     deps.record(key.tenant, key.keyId, view.code, context.route, context.traceId);
     return view;
