@@ -61,8 +61,18 @@ export const namedLimitsSchema = z
   .max(MAX_LIMITS)
   .refine((limits) => new Set(limits.map((l) => l.name)).size === limits.length, 'limit names must differ');
 
-/** RFC 3339, UTC or with an offset. */
-export const instantSchema = z.iso.datetime({ offset: true });
+/** RFC 3339, UTC or with an offset; in UTC too it lies in a year of four digits, or no answer could tell it. */
+export const instantSchema = z.iso.datetime({ offset: true }).refine(hasFourDigitYear, {
+  error: 'it lies outside of the years 0000 to 9999 of UTC',
+  // What is no instant at all has been told so.
+  abort: true,
+});
+
+function hasFourDigitYear(instant: string): boolean {
+  if (instant.endsWith('Z')) return true;
+  const atMs = Date.parse(instant);
+  return Number.isNaN(atMs) || /^\d/.test(new Date(atMs).toISOString());
+}
 
 export const allowedIpsSchema = z
   .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
