@@ -118,6 +118,19 @@ describe('queries over keys', () => {
     );
   });
 
+  it('reports what was created before a time and not used since another, to the millisecond', async () => {
+    const usedMs = Date.parse('2026-05-02T00:00:10Z');
+    const unused = { use: 'api', status: 'active', createdBeforeMs: NOW } as const;
+    assert.deepEqual(await list({ ...unused, unusedSinceMs: usedMs }), []);
+    assert.deepEqual(await list({ ...unused, unusedSinceMs: usedMs + 1 }), [2]);
+    assert.deepEqual(await list({ ...unused, unusedSinceMs: NOW }), [7, 2]);
+    assert.deepEqual(await list({ unusedSinceMs: 0 }), [6, 5, 4, 3, 1]);
+    assert.deepEqual(await list({ createdBeforeMs: Date.parse(PAST) }), []);
+    assert.equal((await list({ createdBeforeMs: Date.parse(PAST) + 1 })).length, 7);
+    assert.deepEqual(await list({ usedFromMs: usedMs }), [7, 2]);
+    assert.deepEqual(await list({ usedFromMs: usedMs + 1 }), [7]);
+  });
+
   it('finds by part of the name, whatever the case, or the start of the id, without wildcards', async () => {
     assert.deepEqual(await list({ q: 'BILLING' }), [2, 1]);
     assert.deepEqual(await list({ q: '%_' }), [2]);
@@ -258,6 +271,10 @@ describe('queries over keys', () => {
         await plans((tx) =>
           listKeys({ ...many, tx }, tenant, { ownerId: 'o7' }, { limit: 20, after: null }, NOW),
         ),
+      );
+      const unused = { status: 'active', unusedSinceMs: NOW, createdBeforeMs: NOW } as const;
+      scansNoKeys(
+        await plans((tx) => listKeys({ ...many, tx }, tenant, unused, { limit: 20, after: null }, NOW)),
       );
     });
 
