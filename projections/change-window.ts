@@ -68,6 +68,11 @@ export class ChangeWindow {
     return true;
   }
 
+  /** Of a stream, the last change that is known; undefined: none is. */
+  last(stream: StreamId): Position | undefined {
+    return this.#last.get(stream);
+  }
+
   #breach({ stamp, prunedThrough }: ChangesPoll): string | null {
     if (this.#stamp === null || this.#cursor === START) return 'first poll';
     if (stamp.epoch !== this.#stamp.epoch) return 'another epoch';

@@ -119,9 +119,8 @@ export class Freshness {
   /** What metrics show. Ages in milliseconds; null before the first sample. */
   gauges(): { headAgeMs: number | null; pollAgeMs: number | null; windowStreams: number } {
     const now = this.#deps.clock.now();
-    const head = this.#heads.at(-1);
     return {
-      headAgeMs: head ? now - head.startedMs : null,
+      headAgeMs: this.#heads.length > 0 ? now - this.#heads.at(-1)!.startedMs : null,
       pollAgeMs: this.#poll ? now - this.#poll.startedMs : null,
       windowStreams: this.#window.streams,
     };
@@ -143,12 +142,14 @@ export class Freshness {
     return this.#window.clear(stamp.position, streams);
   }
 
+  /** The last change of a stream that is known here; undefined: none is. */
+  readonly changed = (stream: StreamId): Position | undefined => this.#window.last(stream);
+
   /** Whether a head and a poll are young enough to judge by; when not, only a refresh can help. */
   sampled(): boolean {
     const now = this.#deps.clock.now();
-    return (
-      this.#poll !== null && fresh(this.#poll.startedMs, now) && this.#oldestFreshHead(now) !== undefined
-    );
+    if (this.#poll === null || !fresh(this.#poll.startedMs, now)) return false;
+    return this.#oldestFreshHead(now) !== undefined;
   }
 
   /** Something was learned at this stamp: it is compared with the log at the next poll. */

@@ -5,13 +5,14 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../commands/clock.ts';
+import type { Decider } from '../../commands/decider.ts';
 import { evolveKey, noKey } from '../../commands/keys/key-state.ts';
 import { evolveOwner, noOwner } from '../../commands/keys/owner-state.ts';
 import { keyStream, ownerStream, tenantStream } from '../../commands/streams.ts';
 import { evolveTenant, noTenant } from '../../commands/tenants/tenant-state.ts';
 import { FRESH_MS, type Freshness } from '../../projections/freshness.ts';
 import type { KeyLookup } from '../../projections/keys/verify-row.ts';
-import { type Position, positionToken, START, type TenantId } from '../../schemas/envelope.ts';
+import { type Position, positionToken, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import type { KeyCache } from './key-cache.ts';
 import { digestsOf, type KeyEntry, lean, streamsOf } from './key-entry.ts';
@@ -31,6 +32,8 @@ export interface KeyFactsDeps {
   readonly on?: (source: FactsSource) => void;
   readonly maxFoldedEntries?: number;
 }
+
+type Folding<S, E> = Pick<Decider<S, never, E>, 'initial' | 'evolve'>;
 
 interface FoldedEntry extends KeyEntry {
   readonly startedMs: number;
@@ -71,7 +74,10 @@ export class KeyFacts {
     const folded = this.#folded.get(name);
     if (!folded || folded.reached < atLeast) return undefined;
     const ageMs = clock.now() - folded.startedMs;
-    return ageMs >= 0 && ageMs <= FRESH_MS ? folded : undefined;
+    if (ageMs < 0 || ageMs > FRESH_MS) return undefined;
+    // 5 s are for want of anything better: a change that is known of ends them.
+    const touched = folded.streams.some((stream) => this.#changed(stream) > folded.reached);
+    return touched ? undefined : folded;
   }
 
   /** Throws `PlinthError` `verify_stale` or `log_epoch_changed` when nothing can be trusted. */
@@ -119,18 +125,20 @@ export class KeyFacts {
 
   async #fold(keyId: string, atLeast: Position, knownParked: boolean): Promise<FoldedEntry> {
     const { folds, clock, freshness, on } = this.#deps;
+    // What is kept of a stream from before a change that is known of is not used.
+    const from = (stream: StreamId) => (this.#changed(stream) > atLeast ? this.#changed(stream) : atLeast);
+    const fold = <S, E>(decider: Folding<S, E>, stream: StreamId) =>
+      folds.fold(decider, stream, from(stream));
     try {
-      const key = await folds.fold({ initial: noKey, evolve: evolveKey }, keyStream(keyId), atLeast);
+      const key = await fold({ initial: noKey, evolve: evolveKey }, keyStream(keyId));
       const state = key.state !== null && key.state.version > 0 ? lean(key.state) : null;
       const tenant = state && (state.tenant as TenantId);
       const ownerId = state?.ownerId ?? null;
       const [owner, house] = await Promise.all([
         tenant !== null && ownerId !== null
-          ? folds.fold({ initial: noOwner, evolve: evolveOwner }, ownerStream(tenant, ownerId), atLeast)
+          ? fold({ initial: noOwner, evolve: evolveOwner }, ownerStream(tenant, ownerId))
           : null,
-        tenant !== null
-          ? folds.fold({ initial: noTenant, evolve: evolveTenant }, tenantStream(tenant), atLeast)
-          : null,
+        tenant !== null ? fold({ initial: noTenant, evolve: evolveTenant }, tenantStream(tenant)) : null,
       ]);
       const parts = [key, owner, house].filter((part) => part !== null);
       const startedMs = Math.min(...parts.map((part) => part.startedMs));
@@ -155,6 +163,10 @@ export class KeyFacts {
       on?.('stale');
       throw stale(`The read model is too far behind, and ${error.message}.`, error);
     }
+  }
+
+  #changed(stream: StreamId): Position {
+    return this.#deps.freshness.changed(stream) ?? START;
   }
 
   #halt(): void {

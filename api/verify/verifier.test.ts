@@ -355,6 +355,20 @@ describe('the caches of verify', () => {
     assert.equal((await w.verify(text, { atLeast: position })).code, 'VALID');
   });
 
+  for (const behind of [false, true]) {
+    it(`let a fold go for a change that is known of${behind ? ', also when its row cannot be read' : ''}`, async (t) => {
+      const w = await started(t);
+      w.state.projected = w.count();
+      const { text, keyId, position } = await w.issue();
+      assert.equal((await w.verify(text, { atLeast: position })).code, 'VALID', 'by a fold of the log');
+      w.state.projected = null;
+      w.state.rowsAway = behind;
+      await w.revoke(keyId);
+      await w.clock.advance(1_000);
+      assert.equal((await w.verify(text)).code, 'REVOKED');
+    });
+  }
+
   it('drop everything when the log was replaced, and refuse', async (t) => {
     const w = await started(t);
     const { text, keyId } = await w.issue();
