@@ -20,6 +20,7 @@ import {
   SUPERUSER,
   withStartLock,
 } from './data-folder.ts';
+import { GUARD_NAME, takeGuard } from './guard.ts';
 import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts';
 import { readPostmaster, servesCluster, stopPostmaster } from './postmaster.ts';
 import { asUser, checkReachable, type ServerUser, serverUser } from './server-user.ts';
@@ -31,11 +32,6 @@ const MAX_PORT_ATTEMPTS = 5;
 const MAX_RESTARTS_PER_MINUTE = 5;
 /** After a start that failed; longer each time. */
 const RESTART_PAUSE_MS = 250;
-/** Names the guard among advisory locks of the database `postgres`. */
-const GUARD_LOCK = 7_401_001;
-/** Of the guard's connection; the owner's pid follows. */
-const GUARD_NAME = 'plinth guard ';
-const GUARD_WAIT_MS = 5_000;
 
 /** What makes an acknowledged append durable: given on the command line, and asserted after the start. */
 const DURABLE = { fsync: 'on', synchronous_commit: 'on', full_page_writes: 'on' } as const;
@@ -278,24 +274,6 @@ async function prepare(client: pg.Client, folder: DataFolder): Promise<pg.Client
   // The guard alone must not keep a process alive that has nothing else to do.
   (client as unknown as { unref(): void }).unref();
   return client;
-}
-
-/** False when a living process has it. The server may notice a moment late that a dead one's is free. */
-async function takeGuard(client: pg.Client): Promise<boolean> {
-  for (let waitedMs = 0; ; waitedMs += POLL_MS) {
-    const { rows } = await client.query<{ got: boolean }>('SELECT pg_try_advisory_lock($1) AS got', [
-      GUARD_LOCK,
-    ]);
-    if (rows[0]?.got === true) return true;
-    const holder = await client.query<{ name: string }>(
-      `SELECT application_name AS name FROM pg_stat_activity JOIN pg_locks USING (pid)
-        WHERE locktype = 'advisory' AND objid = $1::bigint::oid AND granted`,
-      [GUARD_LOCK],
-    );
-    const pid = Number(holder.rows[0]?.name.slice(GUARD_NAME.length));
-    if (waitedMs >= GUARD_WAIT_MS || isAlive(pid)) return false;
-    await sleep(POLL_MS);
-  }
 }
 
 function urlOf(folder: DataFolder, port: number, database: string): string {
