@@ -36,6 +36,7 @@ export function sentenceFor(
   if (code === 'ENOTDIR' || code === 'EEXIST') {
     return `${path ?? context.dataDir} is no folder: choose another with PLINTH_DATA_DIR.`;
   }
+  if (code === 'ENOENT' && path !== undefined) return `${path} does not exist.`;
   if (code === 'ENOSPC') return 'The disk is full: make room and start again.';
   if (code === 'ECONNREFUSED' || noAddress || code === '28P01' || code === '3D000') {
     return `The database does not answer (${error.message || code}): check DATABASE_URL.`;
@@ -51,6 +52,5 @@ const MEANT_FOR_PEOPLE = new Set([
   'WrongKeyring',
   'DamagedBackup',
   'RebuildRunning',
-  'PlinthApiError',
-  'PlinthUnreachable',
+  'PlinthClientError',
 ]);

@@ -13,6 +13,8 @@ import { Failure, sentenceFor } from './failure.ts';
 const program = new Command('plinth')
   .description('Platform services that can be rewound, replayed and proved.')
   .version(VERSION)
+  // `--version` of a verb is not that of the program.
+  .enablePositionalOptions()
   .showHelpAfterError('(--help shows what there is)');
 addRoleCommands(program);
 addKeyCommands(program);

@@ -28,10 +28,13 @@ export type KeysOfOwner = (
 /** Also how many are revoked at once. */
 const PAGE_KEYS = 16;
 
+/** Part of its command ids, and the name of its checkpoint. */
+export const OWNER_REVOCATION = 'owner-revocation';
+
 /** A key issued after a revoke-all is left alone: the command names the revoke-all's version. */
 export function ownerRevocation(deps: KeyDeps, keysOfOwner: KeysOfOwner): Reactor {
   return {
-    name: 'owner-revocation',
+    name: OWNER_REVOCATION,
     types: new Set<OwnerEvent['type']>(['owner.keys-revoked']),
     async react(event, commandId) {
       const { ownerId, reason } = (event as Decoded & OwnerEvent).data;

@@ -15,17 +15,20 @@ export function addAdminCommands(program: Command): void {
     .description('Mint a new admin key when the old one is lost; needs this machine’s data')
     .option('--json', 'print JSON')
     .action((o) =>
-      withEngines(async (engines) => {
-        await bootstrap(engines);
-        const { keyId, secret } = await recoverAdminKey(engines);
-        const file = adminKeyFile(engines.dataDir);
-        if (o.json) return printJson({ keyId, file });
-        console.log(`A new admin key ${keyId} is in ${file}.`);
-        if (process.stdout.isTTY && secret) console.log(`\n${secret.reveal()}\n`);
-        console.log(
-          'The old ones still work: revoke what you do not know (plinth keys list --use management).',
-        );
-      }),
+      withEngines(
+        async (engines) => {
+          await bootstrap(engines);
+          const { keyId, secret } = await recoverAdminKey(engines);
+          const file = adminKeyFile(engines.dataDir);
+          if (o.json) return printJson({ keyId, file });
+          console.log(`A new admin key ${keyId} is in ${file}.`);
+          if (process.stdout.isTTY && secret) console.log(`\n${secret.reveal()}\n`);
+          console.log(
+            'The old ones still work: revoke what you do not know (plinth keys list --use management).',
+          );
+        },
+        { personal: true },
+      ),
     );
 
   admin
@@ -47,7 +50,7 @@ export function addAdminCommands(program: Command): void {
           `${done.seen} keys seen, ${done.repeppered} put under pepper ${engines.keyring.peppers.current}, ${done.refused} refused.`,
         );
         for (const keyId of done.refusedKeyIds)
-          console.log(`  ${keyId} needs a rotation, or was revoked meanwhile`);
+          console.log(`  ${keyId} needs a rotation, is parked, or was revoked meanwhile`);
         console.log('Keep the old peppers: digests are nested, so they are needed for good.');
       }),
     );

@@ -2,12 +2,15 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { adoptReactor } from '../../commands/reactor.ts';
 import { readBackupHeader } from '../../infra/event-log/backup-file.ts';
-import { checkKeyring, exportKeys, importKeys } from '../../infra/event-log/key-backup.ts';
+import { checkKeyBackup, checkKeyring, exportKeys, importKeys } from '../../infra/event-log/key-backup.ts';
 import { exportLog, importLog, type LogBackupHeader } from '../../infra/event-log/log-backup.ts';
 import { logStatistics } from '../../infra/event-log/log-statistics.ts';
+import { reactorNames } from '../../infra/platform/background.ts';
 import type { Engines } from '../../infra/platform/engines.ts';
 import { postgresDataKeysBackup } from '../../infra/postgres/data-keys-backup.ts';
+import { postgresReactorCheckpoints } from '../../infra/postgres/reactor-checkpoints.ts';
 import { adoptEpoch } from '../../projections/adopt-epoch.ts';
 import { type Decoded, type Position, positionToken, START } from '../../schemas/envelope.ts';
 import { Failure } from '../failure.ts';
@@ -16,6 +19,7 @@ import { printFields, printJson, progressLine } from '../output.ts';
 import { whole } from './keys.ts';
 
 const TAIL_BATCH_EVENTS = 100;
+const MAX_ADOPTIONS = 5;
 
 export function addLogCommands(program: Command): void {
   const log = program.command('log').description('Look at the event log, back it up and bring it back');
@@ -26,7 +30,7 @@ export function addLogCommands(program: Command): void {
     .option('--count <n>', 'how many of the newest', whole, 20)
     .option('--after <position>', 'all after this position instead')
     .option('--follow', 'go on as events come')
-    .action((o) => withEngines((engines, signal) => tail(engines, signal, o)));
+    .action((o) => withEngines((engines, signal) => tail(engines, signal, o), { personal: true }));
 
   verb('stats', 'Count events, streams and bytes').action((o) =>
     withEngines(async ({ pool }) => {
@@ -53,13 +57,30 @@ export function addLogCommands(program: Command): void {
           next: adopted.ok ? null : `plinth projections rebuild ${projection}`,
         });
       }
-      if (o.json) return printJson({ epoch, projections: outcomes });
+      const checkpoints = await postgresReactorCheckpoints(engines.pool);
+      const reactors = [];
+      for (const reactor of reactorNames) {
+        const deps = { checkpoints, log: engines.log };
+        // It moves under a running process only while that has not noticed the new epoch.
+        let adopted = false;
+        for (let tries = 0; !adopted && tries < MAX_ADOPTIONS; tries++)
+          adopted = await adoptReactor(deps, reactor);
+        reactors.push({ reactor, goesOn: adopted });
+      }
+      if (o.json) return printJson({ epoch, projections: outcomes, reactors });
       console.log(`The log is in epoch ${epoch}. Positions and cursors of before answer 410.`);
       for (const outcome of outcomes) {
         console.log(
           outcome.goesOn
             ? `  ${outcome.projection} goes on: the log holds all that it has applied.`
             : `  ${outcome.projection} has applied what the log lost: run ${outcome.next}`,
+        );
+      }
+      for (const { reactor, goesOn } of reactors) {
+        console.log(
+          goesOn
+            ? `  ${reactor} goes on; what it did before, it does not do again.`
+            : `  ${reactor} moved while it was looked at: stop every process and run plinth log restored again`,
         );
       }
       console.log('Restart every process.');
@@ -109,6 +130,7 @@ export function addLogCommands(program: Command): void {
             'The log is not empty: import into a new data folder or database. Nothing was imported.',
           );
         }
+        await checkKeyBackup({ keys, path: o.keys });
         const line = progressLine('Importing, events');
         const header = await importLog({
           log: postgresLog,

@@ -13,6 +13,8 @@ import { withEngines } from '../local.ts';
 import { printJson, printTable, progressLine } from '../output.ts';
 
 const MAX_LISTED = 1_000;
+/** Rows hold what people wrote, in the clear. */
+const PERSONAL = { personal: true };
 
 export function addProjectionCommands(program: Command): void {
   const projections = program.command('projections').description('Look at, rebuild and verify read models');
@@ -52,7 +54,7 @@ export function addProjectionCommands(program: Command): void {
         if (revision === null) throw new Failure('Stopped: the current read model stays as it was.', 130);
         if (o.json) return printJson({ projection: name, revision });
         console.log(`${name} is rebuilt: revision ${revision} is current.`);
-      }),
+      }, PERSONAL),
   );
 
   verb('verify <name>', 'Rebuild beside, and compare every column with what is served').action(
@@ -75,7 +77,7 @@ export function addProjectionCommands(program: Command): void {
             console.log(`  ${table} ${key}: ${kind} ${columns.join(', ')}`);
         }
         if (verification.differences > 0) process.exitCode = 1;
-      }),
+      }, PERSONAL),
   );
 
   verb('parked <name>', 'Streams that wait because an event could not be projected').action(
@@ -91,21 +93,26 @@ export function addProjectionCommands(program: Command): void {
   );
 
   verb('replay <name> <stream>', 'Try again what waits in a parked stream').action(
-    (name: string, stream: string) => withEngines((engines) => request(engines, named(name), stream, null)),
+    (name: string, stream: string, o) =>
+      withEngines((engines) => request(engines, { projection: named(name), stream, version: null, ...o })),
   );
   verb('discard <name> <stream>', 'Drop the event that failed, for ever, and go on with those behind it')
     .requiredOption('--version <n>', 'version of the event, as `parked` shows it', version)
     .action((name: string, stream: string, o) =>
-      withEngines((engines) => request(engines, named(name), stream, o.version)),
+      withEngines((engines) => request(engines, { projection: named(name), stream, ...o })),
     );
 }
 
-async function request(
-  engines: Engines,
-  projection: Projection,
-  stream: string,
-  version: number | null,
-): Promise<void> {
+interface ParkedRequest {
+  readonly projection: Projection;
+  readonly stream: string;
+  /** Of the event to discard; null: replay. */
+  readonly version: number | null;
+  readonly json?: boolean;
+}
+
+async function request(engines: Engines, asked: ParkedRequest): Promise<void> {
+  const { projection, stream, version } = asked;
   const events = await engines.log.readStream(stream as StreamId, { through: 1 });
   if (events.length === 0 || !(await engines.store.isParked(projection.name, [stream as StreamId]))) {
     throw new Failure(
@@ -123,6 +130,8 @@ async function request(
       : { type: 'projection.discard-requested', data: { projection: projection.name, version } },
   );
   if (outcome.kind === 'rejected') throw new Failure(outcome.rejection.detail);
+  if (asked.json)
+    return printJson({ projection: projection.name, stream, version, position: outcome.position });
   console.log(`Asked of ${projection.name}: its runner carries it out when it comes to ${outcome.position}.`);
 }
 

@@ -1,4 +1,5 @@
 /** Puts every key of every tenant under the current pepper: long work that tells how far it is. */
+import { PlinthError } from '../../schemas/errors.ts';
 import { systemContext } from '../system-context.ts';
 import type { KeyDeps } from './key-command.ts';
 import { repepperKey } from './repepper-key.ts';
@@ -12,7 +13,7 @@ export type KeysByPage = (page: {
 export interface RepepperProgress {
   readonly seen: number;
   readonly repeppered: number;
-  /** Revoked meanwhile, or in need of a rotation; the first few are named. */
+  /** Revoked meanwhile, in need of a rotation, or parked; the first few are named. */
   readonly refused: number;
   readonly refusedKeyIds: readonly string[];
 }
@@ -43,7 +44,7 @@ export async function repepperAll(
           keyId,
           Buffer.from(deps.random.bytes(16)).toString('hex'),
         ]);
-        return { keyId, outcome: await repepperKey(deps, context, { keyId }) };
+        return { keyId, outcome: await repepperReadable(deps, context, keyId) };
       }),
     );
     const refused = outcomes.filter(({ outcome }) => outcome.kind === 'rejected').map(({ keyId }) => keyId);
@@ -57,4 +58,18 @@ export async function repepperAll(
     options.onProgress?.(progress);
   }
   return progress;
+}
+
+/** A key whose stream cannot be read holds up none of the others. */
+async function repepperReadable(
+  deps: KeyDeps,
+  context: Parameters<typeof repepperKey>[1],
+  keyId: string,
+): Promise<Awaited<ReturnType<typeof repepperKey>>> {
+  try {
+    return await repepperKey(deps, context, { keyId });
+  } catch (error) {
+    if (!(error instanceof PlinthError) || error.rejection.code !== 'stream_parked') throw error;
+    return { kind: 'rejected', rejection: error.rejection };
+  }
 }

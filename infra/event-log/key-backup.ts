@@ -82,6 +82,19 @@ export async function checkKeyring(options: {
   }
 }
 
+/**
+ * To be called before the log is imported: a log whose keys then cannot be imported is of no use. Throws
+ * when the file is not as it was written, or the store is not empty.
+ */
+export async function checkKeyBackup(options: Pick<KeyBackupOptions, 'keys' | 'path'>): Promise<void> {
+  for await (const _row of readBackup<KeyRow>(options.path, 'plinth-keys'));
+  for await (const _row of options.keys.dump()) {
+    throw new Error(
+      'The key store is not empty: import into a new data folder or database. Nothing was imported.',
+    );
+  }
+}
+
 /** Answers the number of rows. */
 export async function importKeys(options: KeyBackupOptions & { readonly epoch: string }): Promise<number> {
   await checkKeyring(options);

@@ -2,11 +2,14 @@
 import { type ReactorHealth, runReactor } from '../../commands/reactor.ts';
 import { keysDueToExpire, keysOfOwner } from '../../projections/keys/due-keys.ts';
 import { catchUpErasures, runErasureFollower } from '../../workers/erasure-follower.ts';
-import { ownerRevocation } from '../../workers/owner-revocation.ts';
+import { OWNER_REVOCATION, ownerRevocation } from '../../workers/owner-revocation.ts';
 import { runScheduler } from '../../workers/scheduler.ts';
 import { postgresReactorCheckpoints } from '../postgres/reactor-checkpoints.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Engines } from './engines.ts';
+
+/** Every reactor by the name of its checkpoint. */
+export const reactorNames: readonly string[] = [OWNER_REVOCATION];
 
 /** How long a reactor waits for the read model that it asks; then it tries again. */
 const READ_WAIT_MS = 10_000;
@@ -56,7 +59,7 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
       }),
       {
         signal: stop.signal,
-        changed: tellOf(log, 'owner-revocation'),
+        changed: tellOf(log, OWNER_REVOCATION),
       },
     ),
   ];
