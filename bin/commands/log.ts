@@ -4,8 +4,14 @@ import { access } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { adoptReactor } from '../../commands/reactor.ts';
 import { readBackupHeader } from '../../infra/event-log/backup-file.ts';
-import { checkKeyBackup, checkKeyring, exportKeys, importKeys } from '../../infra/event-log/key-backup.ts';
-import { exportLog, importLog, type LogBackupHeader } from '../../infra/event-log/log-backup.ts';
+import {
+  checkKeyBackup,
+  checkKeyring,
+  exportKeys,
+  importKeys,
+  isEmpty,
+} from '../../infra/event-log/key-backup.ts';
+import { exportLog, holdsBackup, importLog, type LogBackupHeader } from '../../infra/event-log/log-backup.ts';
 import { logStatistics } from '../../infra/event-log/log-statistics.ts';
 import { reactorNames } from '../../infra/platform/background.ts';
 import type { Engines } from '../../infra/platform/engines.ts';
@@ -125,19 +131,26 @@ export function addLogCommands(program: Command): void {
         const { epoch } = await readBackupHeader<LogBackupHeader>(file, 'plinth-log');
         const keys = postgresDataKeysBackup(keyPool);
         await checkKeyring({ path: o.keys, checkValues: keyring.checkValues, epoch });
-        if ((await engines.log.head()).position !== START) {
+        // An import that was killed between log and keys has left the one without the other: it goes on.
+        const filled = (await engines.log.head()).position !== START;
+        if (
+          filled &&
+          !((await isEmpty(keys)) && (await holdsBackup({ log: postgresLog, pool, path: file })))
+        ) {
           throw new Failure(
             'The log is not empty: import into a new data folder or database. Nothing was imported.',
           );
         }
         await checkKeyBackup({ keys, path: o.keys });
         const line = progressLine('Importing, events');
-        const header = await importLog({
-          log: postgresLog,
-          pool,
-          path: file,
-          onProgress: ({ done, total }) => line.update(done, total),
-        });
+        const header = filled
+          ? await readBackupHeader<LogBackupHeader>(file, 'plinth-log')
+          : await importLog({
+              log: postgresLog,
+              pool,
+              path: file,
+              onProgress: ({ done, total }) => line.update(done, total),
+            });
         line.end();
         const rows = await importKeys({ keys, checkValues: keyring.checkValues, path: o.keys, epoch });
         if (o.json) return printJson({ ...header, dataKeys: rows });

@@ -88,11 +88,16 @@ export async function checkKeyring(options: {
  */
 export async function checkKeyBackup(options: Pick<KeyBackupOptions, 'keys' | 'path'>): Promise<void> {
   for await (const _row of readBackup<KeyRow>(options.path, 'plinth-keys'));
-  for await (const _row of options.keys.dump()) {
+  if (!(await isEmpty(options.keys))) {
     throw new Error(
       'The key store is not empty: import into a new data folder or database. Nothing was imported.',
     );
   }
+}
+
+export async function isEmpty(keys: KeyBackup): Promise<boolean> {
+  for await (const _row of keys.dump()) return false;
+  return true;
 }
 
 /** Answers the number of rows. */

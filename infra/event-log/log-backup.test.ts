@@ -8,7 +8,7 @@ import { asAppended, freshStream, newEvent, newEvents } from '../../test/contrac
 import { openTestLog } from '../../test/support/postgres-log.ts';
 import { DamagedBackup } from './backup-file.ts';
 import { exportKeys, importKeys, type KeyBackup, type KeyRow, WrongKeyring } from './key-backup.ts';
-import { exportLog, importLog } from './log-backup.ts';
+import { exportLog, holdsBackup, importLog } from './log-backup.ts';
 import { logStatistics } from './log-statistics.ts';
 
 async function folder(t: TestContext): Promise<string> {
@@ -61,6 +61,18 @@ test('an exported log imports as it was, under a new epoch, and goes on', async 
 
   const next = await to.log.append(freshStream(), 0, [newEvent()]);
   assert.ok(next.ok && next.position > events.at(-1)!.position);
+});
+
+test('a log holds a backup that was imported into it, until more is appended; another log never does', async (t) => {
+  const [from, to, other] = [await filledLog(t), await openTestLog(t), await filledLog(t)];
+  const path = join(await folder(t), 'log.ndjson');
+  await exportLog({ ...from, path });
+  assert.equal(await holdsBackup({ ...to, path }), false, 'it is empty');
+  assert.equal(await holdsBackup({ ...other, path }), false, 'as many events, but others');
+  await importLog({ ...to, path });
+  assert.equal(await holdsBackup({ ...to, path }), true);
+  await to.log.append(freshStream(), 0, [newEvent()]);
+  assert.equal(await holdsBackup({ ...to, path }), false, 'it went on');
 });
 
 test('an import into a log that is not empty is refused and changes nothing', async (t) => {

@@ -109,6 +109,22 @@ export async function importLog(options: BackupOptions): Promise<LogBackupHeader
   return { ...header, epoch: (await log.head()).epoch };
 }
 
+/**
+ * Whether the log holds the events of the file and nothing else: what an import leaves behind that was
+ * ended after the log and before the data keys. Told by the number of events, the last position and the
+ * first id, which no other log has.
+ */
+export async function holdsBackup(options: Omit<BackupOptions, 'onProgress'>): Promise<boolean> {
+  const { log, pool, path } = options;
+  const header = await readBackupHeader<LogBackupHeader>(path, 'plinth-log');
+  if ((await log.head()).position !== header.head) return false;
+  const [row] = await pool.query<{ events: number }>('SELECT count(*) AS events FROM plinth_log.events');
+  if (row!.events !== header.events) return false;
+  const [first] = (await log.readAll(START, 1)).events;
+  for await (const line of readBackup<Line>(path, 'plinth-log')) return line.i === first?.id;
+  return first === undefined;
+}
+
 function lineOf(event: Recorded): Line {
   return {
     p: event.position,
