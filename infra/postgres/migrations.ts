@@ -36,7 +36,10 @@ export async function migrate(
     await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `plinth migrations of ${schema}`,
     ]);
-    await tx.query(`CREATE SCHEMA IF NOT EXISTS ${schema}`);
+    // IF NOT EXISTS alone misses what another has made while this waited: the server remembers that there
+    // was no such schema (the search path names one after the user) until it looks into a table.
+    const [made] = await tx.query('SELECT 1 FROM pg_namespace WHERE nspname = $1', [schema]);
+    if (!made) await tx.query(`CREATE SCHEMA ${schema}`);
     await tx.query(
       `CREATE TABLE IF NOT EXISTS ${schema}.migrations (
          name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())`,
