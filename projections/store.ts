@@ -12,7 +12,8 @@ import type { Projection, TableSpec, Tables } from './projection.ts';
 
 /**
  * `current`: queries read it. `building`: filled beside the current one, to be swapped in. `shadow`:
- * filled to be compared and dropped. `old`: was current; kept until the next rebuild.
+ * filled to be compared and dropped. `old`: was current; dropped a minute after the swap,
+ * or by the next rebuild.
  */
 export type RevisionState = 'current' | 'building' | 'shadow' | 'old';
 

@@ -1,5 +1,6 @@
 /** The role that keeps read models up to date: one runner a projection, each active or standing by. */
 import { projectionCatalogue } from '../../projections/catalogue.ts';
+import { dropAbandonedRevisions } from '../../projections/drop-abandoned.ts';
 import { type ProjectionRunner, projectionRunner, type RunnerHealth } from '../../projections/runner.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Engines } from './engines.ts';
@@ -19,11 +20,19 @@ export function startProjector(engines: Engines, log: Log): Projector {
     ),
   );
   const running = runners.map((runner) => runner.run(stop.signal));
+  const dropping = dropAbandonedRevisions(
+    { store, clock },
+    {
+      signal: stop.signal,
+      failed: (error) =>
+        log.warn({ component: 'projector', err: error }, 'abandoned tables could not be dropped'),
+    },
+  );
   return {
     health: () => runners.map((runner) => runner.health()),
     async stop() {
       stop.abort();
-      await Promise.all(running);
+      await Promise.all([...running, dropping]);
     },
   };
 }
