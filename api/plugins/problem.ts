@@ -1,5 +1,6 @@
 /** A problem as RFC 9457 writes it: made here, and nowhere else. */
 import { type ErrorCode, errorCatalogue, type Rejection } from '../../schemas/errors.ts';
+import { withoutKeys } from '../../schemas/secret.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -29,11 +30,17 @@ export function problemOf(rejection: Rejection, requestId: string): Problem {
     title: entry.title,
     status: entry.status,
     code: rejection.code,
-    detail: rejection.detail,
+    // It may quote what was sent: a key in the wrong place must not travel on to where problems are kept.
+    detail: withoutKeys(rejection.detail),
     instance: `urn:plinth:request:${requestId}`,
     requestId,
   };
-  if (rejection.errors && rejection.errors.length > 0) problem.errors = rejection.errors.slice(0, MAX_FAULTS);
+  if (rejection.errors && rejection.errors.length > 0) {
+    problem.errors = rejection.errors.slice(0, MAX_FAULTS).map(({ field, message }) => ({
+      field: withoutKeys(field),
+      message: withoutKeys(message),
+    }));
+  }
   for (const [name, value] of Object.entries(rejection.extra ?? {})) {
     if (!RESERVED.has(name)) problem[name] = value;
   }
