@@ -14,6 +14,23 @@ function decodeOnce(codec: Pick<Codec, 'decode'>, events: readonly Recorded[]): 
 }
 
 /**
+ * The events of a stream that belongs to the tenant; none of another's, which are not even decoded: neither
+ * the time that takes nor an event that cannot be read shall tell anybody that there is such a stream.
+ */
+export function ownEvents(events: readonly Recorded[], tenant: string): readonly Recorded[] {
+  const [first] = events;
+  return first !== undefined && tenantOf(first) === tenant ? events : [];
+}
+
+function tenantOf({ metadata }: Recorded): unknown {
+  try {
+    return (JSON.parse(Buffer.from(metadata).toString('utf8')) as { tenant?: unknown } | null)?.tenant;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
  * Decodes a run of one stream for somebody who asks about that stream alone. An event that cannot be
  * decoded is told as what it means for them: `stream_parked`, or `unavailable` where a newer release wrote
  * it. Neither tells more of the event than its type.

@@ -15,7 +15,7 @@ import type { Rejection } from '../schemas/errors.ts';
 import type { Clock, Random } from './clock.ts';
 import type { Codec } from './codec.ts';
 import type { Decider, Fact } from './decider.ts';
-import { decodeStream } from './decode-stream.ts';
+import { decodeStream, ownEvents } from './decode-stream.ts';
 import { type Appended, type Conflict, type EventLog, InvalidAppend } from './event-log.ts';
 import { eventIdOf } from './ids.ts';
 
@@ -66,6 +66,8 @@ export interface Execution<S, C, E> {
    * A creation: the stream is taken to be empty on the first attempt, and read only when it was not.
    */
   readonly creates?: boolean;
+  /** Another tenant's stream is as one that does not exist. */
+  readonly ownOnly?: boolean;
   /** Version that the client saw (If-Match); another one answers `precondition_failed`. */
   readonly ifVersion?: number;
 }
@@ -89,8 +91,11 @@ export async function fold<S, E>(
   deps: Pick<ExecuteDeps, 'log' | 'codec'>,
   decider: Pick<Decider<S, never, E>, 'initial' | 'evolve'>,
   stream: StreamId,
+  tenant?: TenantId,
 ): Promise<Folded<S>> {
-  const events = await decodeStream(deps.codec, await deps.log.readStream(stream));
+  const recorded = await deps.log.readStream(stream);
+  const own = tenant === undefined ? recorded : ownEvents(recorded, tenant);
+  const events = await decodeStream(deps.codec, own);
   const state = events.reduce((s, event) => decider.evolve(s, event as unknown as Fact<E>), decider.initial);
   return { state, version: events.at(-1)?.version ?? 0, events };
 }
@@ -104,7 +109,7 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
     const assumed = assumeEmpty;
     const folded: Folded<S> = assumed
       ? { state: run.decider.initial, version: 0, events: [] }
-      : await fold(deps, run.decider, run.stream);
+      : await fold(deps, run.decider, run.stream, run.ownOnly ? run.context.tenant : undefined);
     assumeEmpty = false;
 
     const handled = originalOutcome(run, folded);

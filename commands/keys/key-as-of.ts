@@ -4,7 +4,7 @@ import type { VerifyCode } from '../../schemas/verify-codes.ts';
 import type { VerdictCheck } from '../../schemas/views/keys.ts';
 import type { Codec } from '../codec.ts';
 import type { Evolve, Fact } from '../decider.ts';
-import { decodeStream } from '../decode-stream.ts';
+import { decodeStream, ownEvents } from '../decode-stream.ts';
 import type { EventLog } from '../event-log.ts';
 import { keyStream, ownerStream, tenantStream } from '../streams.ts';
 import { evolveTenant, noTenant, type TenantState } from '../tenants/tenant-state.ts';
@@ -41,7 +41,7 @@ export async function keyAsOf(
   keyId: string,
   moment: Moment,
 ): Promise<KeyAsOf | null> {
-  const key = await foldThrough(deps, evolveKey, noKey, keyStream(keyId), moment);
+  const key = await foldThrough(deps, evolveKey, noKey, keyStream(keyId), moment, tenant);
   if (key.state.version === 0 || key.state.tenant !== tenant) return null;
   const { ownerId } = key.state;
   const [owner, house] = await Promise.all([
@@ -91,8 +91,10 @@ export async function eventsThrough(
   deps: AsOfDeps,
   stream: StreamId,
   moment: Moment,
+  tenant?: string,
 ): Promise<readonly Decoded[]> {
-  const all = await deps.log.readStream(stream);
+  const recorded = await deps.log.readStream(stream);
+  const all = tenant === undefined ? recorded : ownEvents(recorded, tenant);
   const isAfter = (event: Recorded) =>
     'position' in moment ? event.position > moment.position : event.timeMs > moment.timeMs;
   const end = all.findIndex(isAfter);
@@ -105,8 +107,9 @@ async function foldThrough<S, E>(
   initial: S,
   stream: StreamId,
   moment: Moment,
+  tenant?: string,
 ): Promise<{ readonly state: S; readonly last: Decoded | undefined }> {
-  const events = await eventsThrough(deps, stream, moment);
+  const events = await eventsThrough(deps, stream, moment, tenant);
   return {
     state: events.reduce((state, event) => evolve(state, event as unknown as Fact<E>), initial),
     last: events.at(-1),

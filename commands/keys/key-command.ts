@@ -80,6 +80,7 @@ export async function changeKey<C extends object>(deps: KeyDeps, change: KeyChan
     stream: keyStream(change.keyId),
     context,
     ifVersion,
+    ownOnly: true,
     async command({ nowMs, state, events }) {
       const key = belongs(context, state) ? state : noKey;
       const owner = await ownerOf(deps, context.tenant, key.ownerId);

@@ -4,7 +4,7 @@ import { type Decoded, type Epoch, type Position, positionToken } from '../../sc
 import type { KeyEvent, OwnerEvent } from '../../schemas/events/keys.ts';
 import type { FieldChange, KeyChange } from '../../schemas/views/keys.ts';
 import type { Fact } from '../decider.ts';
-import { decodeStream } from '../decode-stream.ts';
+import { decodeStream, ownEvents } from '../decode-stream.ts';
 import { keyStream, ownerStream } from '../streams.ts';
 import type { AsOfDeps } from './key-as-of.ts';
 import { evolveKey, type KeyState, noKey } from './key-state.ts';
@@ -43,7 +43,7 @@ export async function keyHistory(
   keyId: string,
   page: { readonly after: Position | null; readonly limit: number },
 ): Promise<HistoryPage | null> {
-  const own = await decodeStream(deps.codec, await deps.log.readStream(keyStream(keyId)));
+  const own = await decodeStream(deps.codec, ownEvents(await deps.log.readStream(keyStream(keyId)), tenant));
   const born = own.reduce((key, event) => evolveKey(key, event as Fact<KeyEvent>), noKey);
   if (born.version === 0 || born.tenant !== tenant) return null;
   const owners =
