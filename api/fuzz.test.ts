@@ -1,6 +1,6 @@
 /**
  * Hostile and damaged requests over every route of the document: none may be answered with 500 or more,
- * none may hang, and every refusal is a problem of the catalogue. Repeat a run with `PLINTH_FUZZ_SEED`.
+ * none may hang, and every refusal is a problem of the catalogue. Repeat a run with `FUZZ_SEED`.
  */
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
@@ -23,7 +23,7 @@ const HANG_MS = 30_000;
 /** Of an operation that takes seconds, so many are let through; the others stop at the credential. */
 const MAX_SLOW_REQUESTS = 4;
 
-const seed = Number(process.env.PLINTH_FUZZ_SEED ?? 20_260_301);
+const seed = Number(process.env.FUZZ_SEED ?? 20_260_301);
 
 describe('hostile requests', () => {
   let running: RunningApp;
@@ -58,7 +58,7 @@ describe('hostile requests', () => {
   });
 
   test(`${REQUESTS} requests: no answer of 500 or more, none without end (seed ${seed})`, async (t) => {
-    t.diagnostic(`PLINTH_FUZZ_SEED=${seed}`);
+    t.diagnostic(`FUZZ_SEED=${seed}`);
     const check = answerChecker(running.document);
     const seen = new Map<number, number>();
     const reached = new Set<string>();

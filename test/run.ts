@@ -47,7 +47,7 @@ const runner = spawn(
     ...(wanted.length === 0 ? coverage : []),
     ...files,
   ],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, PLINTH_TEST_POSTGRES: server.url } },
+  { cwd: root, stdio: 'inherit', env: { ...process.env, TEST_POSTGRES_URL: server.url } },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
 const code = await new Promise<number>((resolve) => runner.on('exit', (status) => resolve(status ?? 1)));

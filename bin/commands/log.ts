@@ -18,7 +18,7 @@ import type { Engines } from '../../infra/platform/engines.ts';
 import { postgresDataKeysBackup } from '../../infra/postgres/data-keys-backup.ts';
 import { postgresReactorCheckpoints } from '../../infra/postgres/reactor-checkpoints.ts';
 import { adoptEpoch } from '../../projections/adopt-epoch.ts';
-import { type Decoded, type Position, positionToken, START } from '../../schemas/envelope.ts';
+import { type Decoded, type Position, positionToken, type Recorded, START } from '../../schemas/envelope.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printFields, printJson, progressLine } from '../output.ts';
@@ -177,9 +177,19 @@ async function tail(
   };
   let after = (options.after?.split('.').at(-1) ?? START) as Position;
   if (options.after === undefined) {
-    // The newest ones are found by walking back over positions, which have no gaps to speak of.
-    const from = Math.max(0, Number(head || 0) - options.count);
-    after = from === 0 ? START : (String(from).padStart(20, '0') as Position);
+    // Positions have gaps: look back further until enough events lie behind.
+    let newest: readonly Recorded[] = [];
+    for (let back = options.count; newest.length < options.count; back *= 4) {
+      const from = Math.max(0, Number(head || 0) - back);
+      newest = await eventsAfter(
+        engines,
+        from === 0 ? START : (String(from).padStart(20, '0') as Position),
+        head,
+      );
+      if (from === 0) break;
+    }
+    await print(newest.slice(newest.length - Math.min(options.count, newest.length)));
+    after = head;
   }
   while (after < head && !signal.aborted) {
     const slice = await engines.log.readAll(after, TAIL_BATCH_EVENTS);
@@ -190,6 +200,17 @@ async function tail(
   if (!options.follow) return;
   for await (const slice of engines.log.subscribe(after, { batchEvents: TAIL_BATCH_EVENTS, signal }))
     await print(slice.events);
+}
+
+async function eventsAfter({ log }: Engines, after: Position, head: Position): Promise<readonly Recorded[]> {
+  const events: Recorded[] = [];
+  for (let at = after; at < head; ) {
+    const slice = await log.readAll(at, TAIL_BATCH_EVENTS);
+    if (slice.events.length === 0) break;
+    events.push(...slice.events);
+    at = slice.through;
+  }
+  return events;
 }
 
 function line(event: Decoded): string {

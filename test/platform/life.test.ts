@@ -77,7 +77,7 @@ test('an admin key is recovered beside a running platform and without one', asyn
 
   const platform = await startRole(t, 'start', { env });
   const client = new PlinthClient({ url: platform.url, key: first });
-  assert.equal((await client.verify({ key: first })).code, 'VALID');
+  assert.deepEqual((await client.whoami()).permissions, ['*:*']);
 
   const beside = await plinth(['admin', 'recover'], { env });
   assert.equal(beside.code, 0, beside.stderr);
@@ -85,6 +85,6 @@ test('an admin key is recovered beside a running platform and without one', asyn
   const second = await adminKey(folder);
   assert.notEqual(second, first);
   const recovered = new PlinthClient({ url: platform.url, key: second });
-  assert.equal((await recovered.verify({ key: first })).code, 'VALID', 'the old one still works');
+  assert.notEqual((await recovered.whoami()).keyId, (await client.whoami()).keyId, 'the old one still works');
   assert.equal((await platform.stop()).code, 0);
 });

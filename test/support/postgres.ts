@@ -1,7 +1,7 @@
 /**
  * Databases for tests: each test gets a fresh one on a server that the whole run shares.
  *
- * The server is that of `PLINTH_TEST_POSTGRES` (the test runner starts one and sets it), else one of this
+ * The server is that of `TEST_POSTGRES_URL` (the test runner starts one and sets it), else one of this
  * process's own, in a temporary folder, started when the first test asks for it.
  */
 import { spawn } from 'node:child_process';
@@ -47,7 +47,7 @@ export async function startTestServer(): Promise<TestServer> {
 let own: Promise<TestServer> | undefined;
 
 async function serverUrl(): Promise<string> {
-  const given = process.env.PLINTH_TEST_POSTGRES;
+  const given = process.env.TEST_POSTGRES_URL;
   if (given !== undefined && given !== '') return given;
   own ??= startTestServer();
   return (await own).url;
