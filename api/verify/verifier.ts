@@ -33,6 +33,7 @@ export interface VerifierDeps {
   readonly clock: Clock;
   /** Off the hot path: must not throw, and take no time. */
   readonly record: RecordUsage;
+  readonly onUnknown?: () => void;
   readonly onFreshness?: (event: FreshnessEvent, detail: string) => void;
   readonly onFacts?: (source: FactsSource) => void;
   /** Of every cache here, in place of its own bound. */
@@ -59,7 +60,7 @@ export interface Verifier {
 }
 
 export function createVerifier(deps: VerifierDeps): Verifier {
-  const { log, codec, clock, peppers, limiter, record } = deps;
+  const { log, codec, clock, peppers, limiter, record, onUnknown } = deps;
   const freshness = new Freshness({ log, changes: deps.changes, clock, on: deps.onFreshness });
   const cache = new KeyCache({
     load: deps.loadRows,
@@ -89,7 +90,16 @@ export function createVerifier(deps: VerifierDeps): Verifier {
     });
   };
   const head = async () => (await log.head()).position;
-  const verifying = { facts, peppers, purse: { limiter, credits, nowMs }, memo, place, record, head };
+  const verifying = {
+    facts,
+    peppers,
+    purse: { limiter, credits, nowMs },
+    memo,
+    place,
+    record,
+    onUnknown,
+    head,
+  };
   const authenticating = { facts, peppers, nowMs, record };
   return {
     verify: (context, request) => verifyKey(verifying, context, request),

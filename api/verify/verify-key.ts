@@ -37,6 +37,8 @@ export interface VerifyDeps {
   /** The place of the log that is known now, for answers that rest on no key. */
   readonly place: () => string;
   readonly record: RecordUsage;
+  /** A key that nobody has was verified: nobody's usage, but somebody should see how many there are. */
+  readonly onUnknown?: (() => void) | undefined;
   /** The log's head by its leader, asked now. */
   readonly head: () => Promise<Position>;
 }
@@ -65,6 +67,7 @@ export function verifyKey(
   const own = locateOwn(request.key);
   if (own === null) {
     matches(deps.peppers, null, request.key, 0);
+    deps.onUnknown?.();
     return unknown(deps.place());
   }
   const located = own === 'foreign' ? locateForeign(deps.peppers, context.tenant, request.key) : own;
@@ -112,7 +115,10 @@ function answer(
   const nowMs = deps.purse.nowMs();
   const matched = matches(deps.peppers, entry, request.key, nowMs);
   // A management key is never verified: one that strayed into a caller's hands opens nothing of the tenant's.
-  if (key === null || key.tenant !== context.tenant || key.use !== 'api') return unknown(entry.position);
+  if (key === null || key.tenant !== context.tenant || key.use !== 'api') {
+    deps.onUnknown?.();
+    return unknown(entry.position);
+  }
   const tell = (view: VerifyView): VerifyView => {
     deps.record(key.tenant, key.keyId, view.code, context.route, context.traceId);
     return view;

@@ -65,6 +65,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       if (route === VERIFY_ROUTE) metrics.verified(code);
       recorder.record(tenant, keyId, code, route, traceId);
     },
+    onUnknown: () => metrics.verified('NOT_FOUND'),
     onFreshness: (event, detail) => {
       metrics.noticed(`freshness_${event}`);
       if (event === 'halted')
