@@ -8,6 +8,8 @@ import { settingsOf } from '../settings.ts';
 
 /** What has not ended by then is cut. */
 const HARD_DEADLINE_MS = 25_000;
+/** One Ctrl-C may come twice: from the terminal, and from npm, which passes it on. */
+const ONE_ASKING_MS = 200;
 
 export function addRoleCommands(program: Command): void {
   program
@@ -34,12 +36,15 @@ async function runRoles(wanted: readonly Role[]): Promise<void> {
   const starting = new AbortController();
   let started: Promise<Platform> | undefined;
   let ending = false;
+  let askedMs = 0;
   const end = (why: string, exitCode: number) => {
     if (ending) {
       // Asked twice: whoever asks does not want to wait.
-      process.exit(130);
+      if (performance.now() - askedMs > ONE_ASKING_MS) process.exit(130);
+      return;
     }
     ending = true;
+    askedMs = performance.now();
     log.info({ detail: why }, 'stopping');
     setTimeout(
       () => {

@@ -162,6 +162,14 @@ test('Ctrl-C while it starts ends it in order, and a second one at once', async 
   const served = await fetch(`${platform.url}/v1/whoami`, { headers: { authorization: `Bearer ${key}` } });
   assert.equal(served.status, 200, 'it serves on until the load balancer has noticed');
   const startedMs = Date.now();
-  assert.equal((await platform.stop('SIGINT')).code, 130);
+  let cut = false;
+  void platform.ended.then(() => {
+    cut = true;
+  });
+  await until('it is cut', () => {
+    platform.kill('SIGINT');
+    return cut;
+  });
+  assert.equal((await platform.ended).code, 130);
   assert.ok(Date.now() - startedMs < 20_000, 'nobody waits out the drain');
 });
