@@ -49,6 +49,28 @@ function decider(balance: number) {
 }
 
 describe('credit blocks', () => {
+  it('give back the leases of one block one after the other: on one stream they would only refuse each other', async () => {
+    const d = decider(1_000);
+    let inFlight = 0;
+    let most = 0;
+    const leases: CreditLeases = {
+      ...d.leases,
+      async giveBack(...lease) {
+        most = Math.max(most, ++inFlight);
+        await settled();
+        inFlight--;
+        return d.leases.giveBack(...lease);
+      },
+    };
+    const blocks = new CreditBlocks({ leases, clock: fakeClock() });
+    assert.ok((await blocks.peek(d.key(), 1)).ok);
+    const spent = await blocks.spend(d.key(), 300);
+    assert.ok(spent.ok);
+    spent.undo();
+    assert.equal(await blocks.close(), 0);
+    assert.deepEqual([most, d.key().credits!.remaining], [1, 1_000]);
+  });
+
   it('spend at once from the block that is held', async () => {
     const d = decider(1_000);
     const blocks = new CreditBlocks({ leases: d.leases, clock: fakeClock() });

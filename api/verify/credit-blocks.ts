@@ -254,17 +254,18 @@ export class CreditBlocks {
     return leased;
   }
 
+  /** One lease after the other: they are all on the key's one stream, where they would only meet. */
   #giveBack(block: Block): void {
-    for (const lease of block.leases) {
-      if (lease.left === 0) continue;
-      const returned = this.#deps.leases
-        .giveBack(block.tenant, block.keyId, lease.id, lease.left)
-        .catch(() => {
-          this.#lostUnits += lease.left;
-        })
-        .finally(() => this.#returns.delete(returned));
-      this.#returns.add(returned);
-    }
+    const returning = async () => {
+      for (const { id, left } of block.leases) {
+        if (left === 0) continue;
+        await this.#deps.leases.giveBack(block.tenant, block.keyId, id, left).catch(() => {
+          this.#lostUnits += left;
+        });
+      }
+    };
+    const returned = returning().finally(() => this.#returns.delete(returned));
+    this.#returns.add(returned);
   }
 }
 
