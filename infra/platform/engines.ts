@@ -102,12 +102,15 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
     const dataKeys = await openPostgresDataKeys({ pool: keyPool, keyring, clock, random });
     // Forgets them at once; held until they run out, they would hold up the end of the process as well.
     undo.push(async () => dataKeys.stop());
+    let lostFields = 0;
+    metrics?.watch({ gauges: () => ({ plinth_personal_fields_lost: lostFields }) });
     const codec = personalCodec({
       dataKeys,
       clock,
       random,
       catalogue: eventCatalogue,
       onLost: ({ event, field }) => {
+        lostFields += 1;
         metrics?.noticed('personal_field_lost');
         log.error(
           { component: 'codec', stream: event.stream, position: event.position, detail: field },

@@ -32,6 +32,7 @@ export interface Metrics {
   facts(source: string): void;
   /** Something that an operator should notice, by a name of ours. */
   noticed(event: string, count?: number): void;
+  /** May be called again: gauges add up to one set, of the rest the last counts. */
   watch(sources: MetricSources): void;
   render(): Promise<{ readonly contentType: string; readonly body: string }>;
   close(): void;
@@ -110,7 +111,8 @@ export function createMetrics(): Metrics {
     },
   );
 
-  let watched: MetricSources = {};
+  let watched: Omit<MetricSources, 'gauges'> = {};
+  const gauges: NonNullable<MetricSources['gauges']>[] = [];
   labelled(registry, 'plinth_database_connections', 'Connections of a pool.', ['pool', 'state'], () =>
     Object.entries(watched.pools?.() ?? {}).flatMap(([pool, { total, idle, waiting }]) => [
       { labels: { pool, state: 'busy' }, value: total - idle },
@@ -137,7 +139,7 @@ export function createMetrics(): Metrics {
   );
   for (const [name, help] of Object.entries(gaugeHelp)) {
     labelled(registry, name, help, [], () => {
-      const value = watched.gauges?.()[name];
+      const value = gauges.map((read) => read()[name]).find((found) => found !== undefined);
       return value === undefined ? [] : [{ labels: {}, value }];
     });
   }
@@ -155,8 +157,9 @@ export function createMetrics(): Metrics {
     verified: (code) => one(verifies, 'code', code).add(),
     facts: (source) => one(sources, 'source', source).add(),
     noticed: (event, count = 1) => one(notices, 'event', event).add(count),
-    watch(more) {
-      watched = { ...watched, ...more };
+    watch({ gauges: more, ...others }) {
+      watched = { ...watched, ...others };
+      if (more) gauges.push(more);
     },
     async render() {
       return { contentType: registry.contentType, body: await registry.metrics() };

@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import pg from 'pg';
 import { PlinthClient } from '../../clients/node/index.ts';
-import { adminKey, dataFolder, embedded, startRole, until } from '../support/platform-process.ts';
+import {
+  adminKey,
+  dataFolder,
+  embedded,
+  embeddedUrl,
+  startRole,
+  until,
+} from '../support/platform-process.ts';
 
 interface Sample {
   readonly name: string;
@@ -128,4 +136,33 @@ test('metrics and log lines tell what happened: by route template, projection an
     { origin: traceparent, ...get, status: 404, tenant: 'string', actor: 'string', ms: 'number' },
   );
   for (const line of lines) assert.ok(line.level && line.time && line.message, JSON.stringify(line));
+});
+
+test('a personal field whose data key is missing although nothing erased it is counted and told in the log', async (t) => {
+  const folder = await dataFolder(t);
+  const platform = await startRole(t, 'start', { env: embedded(folder) });
+  const { url } = platform;
+  const client = new PlinthClient({ url, key: await adminKey(folder) });
+  const issued = await client.issueKey({ name: 'to be lost', ownerId: 'owner-1' });
+  const database = new pg.Client({ connectionString: await embeddedUrl(folder) });
+  await database.connect();
+  const { rowCount } = await database.query('DELETE FROM plinth_keys.data_keys WHERE subject IS NOT NULL');
+  await database.end();
+  assert.equal(rowCount, 1);
+
+  // A process may hold a key that it has for some seconds.
+  let lost = 0;
+  await until('the loss is counted', async () => {
+    for await (const change of client.keyHistory(issued.key.id)) assert.equal(change.type, 'key.issued');
+    const samples = parseMetrics(await (await fetch(`${url}/metrics`)).text());
+    lost = samples.find(({ name }) => name === 'plinth_personal_fields_lost')!.value;
+    return lost > 0;
+  });
+  assert.equal((await client.verify({ key: issued.secret! })).code, 'VALID', 'verify needs none of it');
+  const ended = await platform.stop('SIGINT');
+  const told = ended.stdout
+    .split('\n')
+    .filter((line) => line.includes('the data key of a personal field is missing'));
+  assert.ok(told.length > 0);
+  assert.match(told[0]!, /"level":"error".*"stream":"key-/);
 });
