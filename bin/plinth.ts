@@ -1,11 +1,7 @@
 /** The command line. Each group of verbs is a file in `commands/`. */
 import { Command } from 'commander';
-import { VERSION } from '../infra/platform/api-server.ts';
-import { addAdminCommands } from './commands/admin.ts';
+import { VERSION } from '../infra/platform/version.ts';
 import { addKeyCommands } from './commands/keys.ts';
-import { addLogCommands } from './commands/log.ts';
-import { addProjectionCommands } from './commands/projections.ts';
-import { addRoleCommands } from './commands/start.ts';
 import { addSubjectCommands } from './commands/subjects.ts';
 import { addTenantCommands } from './commands/tenants.ts';
 import { Failure, sentenceFor } from './failure.ts';
@@ -16,13 +12,29 @@ const program = new Command('plinth')
   // `--version` of a verb is not that of the program.
   .enablePositionalOptions()
   .showHelpAfterError('(--help shows what there is)');
-addRoleCommands(program);
-addKeyCommands(program);
-addTenantCommands(program);
-addSubjectCommands(program);
-addProjectionCommands(program);
-addLogCommands(program);
-addAdminCommands(program);
+// Verbs that go over HTTP do without the platform, whose loading takes longer than they do.
+if (['keys', 'tenants', 'subjects'].includes(process.argv[2] ?? '')) {
+  addRemoteCommands();
+} else {
+  const [{ addRoleCommands }, { addProjectionCommands }, { addLogCommands }, { addAdminCommands }] =
+    await Promise.all([
+      import('./commands/start.ts'),
+      import('./commands/projections.ts'),
+      import('./commands/log.ts'),
+      import('./commands/admin.ts'),
+    ]);
+  addRoleCommands(program);
+  addRemoteCommands();
+  addProjectionCommands(program);
+  addLogCommands(program);
+  addAdminCommands(program);
+}
+
+function addRemoteCommands(): void {
+  addKeyCommands(program);
+  addTenantCommands(program);
+  addSubjectCommands(program);
+}
 
 try {
   await program.parseAsync();

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { PlinthClient } from '../clients/node/index.ts';
-import { adminKeyFile } from '../infra/platform/admin-key.ts';
+import { adminKeyFile } from '../infra/platform/admin-key-file.ts';
 import { Failure } from './failure.ts';
 import { settingsOf } from './settings.ts';
 

@@ -1,7 +1,8 @@
 /** `plinth admin …`: what needs the data itself, and `plinth settings`. */
 import type { Command } from 'commander';
 import { repepperAll } from '../../commands/keys/repepper-all.ts';
-import { adminKeyFile, bootstrap, recoverAdminKey } from '../../infra/platform/admin-key.ts';
+import { bootstrap, recoverAdminKey } from '../../infra/platform/admin-key.ts';
+import { adminKeyFile } from '../../infra/platform/admin-key-file.ts';
 import { keysByPage } from '../../projections/keys/due-keys.ts';
 import { shownSettings } from '../../schemas/read-settings.ts';
 import { withEngines } from '../local.ts';

@@ -1,6 +1,6 @@
 /** `plinth start`, `api`, `projector`, `scheduler`: the long-running roles. */
 import type { Command } from 'commander';
-import { adminKeyFile } from '../../infra/platform/admin-key.ts';
+import { adminKeyFile } from '../../infra/platform/admin-key-file.ts';
 import { type Platform, type Role, roles, startPlatform } from '../../infra/platform.ts';
 import { createLog } from '../../infra/telemetry/log.ts';
 import { Failure, sentenceFor } from '../failure.ts';

@@ -1,6 +1,6 @@
 /** The first management key: minted at the first start, or anew when all are lost. */
 import { mkdir, open, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { issueKey } from '../../commands/keys/issue-key.ts';
 import { KEYS_COLLECTION } from '../../commands/streams.ts';
 import { systemContext } from '../../commands/system-context.ts';
@@ -8,16 +8,13 @@ import { createTenant } from '../../commands/tenants/create-tenant.ts';
 import { DEFAULT_TENANT, DEFAULT_TENANT_SLUG } from '../../commands/tenants/default-tenant.ts';
 import { issueKeySchema } from '../../schemas/commands/keys.ts';
 import type { Secret } from '../../schemas/secret.ts';
+import { adminKeyFile } from './admin-key-file.ts';
 import type { Engines } from './engines.ts';
 
 export interface AdminKey {
   readonly keyId: string;
   /** Null: it was minted by an earlier start, and is told only once. */
   readonly secret: Secret<string> | null;
-}
-
-export function adminKeyFile(dataDir: string): string {
-  return join(dataDir, 'admin.key');
 }
 
 /** Makes the default tenant and its first key, once, however often it is started or killed meanwhile. */

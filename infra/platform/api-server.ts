@@ -1,5 +1,4 @@
 /** The role that serves the HTTP API: verify with its caches, usage counting, and the routes. */
-import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../api/app.ts';
 import type { Readiness } from '../../api/deps.ts';
@@ -18,10 +17,7 @@ import { revisionTables } from '../postgres/revision-tables.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Engines } from './engines.ts';
-
-export const VERSION = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
+import { VERSION } from './version.ts';
 
 export interface ApiServer {
   readonly url: string;

@@ -117,6 +117,14 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
     assert.equal((await json(['tenants', 'resume', id])).status, 'active');
   });
 
+  test('plinth subjects', async () => {
+    const { key } = await client.issueKey({ name: 'Ada', ownerId: 'ada' });
+    assert.equal((await json(['subjects', 'get', 'ada'])).erasedAt, null);
+    assert.ok(await json(['subjects', 'erase', 'ada']));
+    assert.ok((await json(['subjects', 'get', 'ada'])).erasedAt);
+    await until('the name is gone', async () => (await client.getKey(key.id)).name === null);
+  });
+
   test('plinth projections: listed, verified, rebuilt while it serves, parked streams replayed and discarded', async (context) => {
     const list = (await json(['projections', 'list'])) as { projection: string; state: string }[];
     const names = list.filter(({ state }) => state === 'current').map(({ projection }) => projection);
@@ -203,6 +211,7 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
         ...['history', 'usage', 'leaked', 'import'],
       ],
       tenants: ['create', 'list', 'get', 'suspend', 'resume', 'admin-key'],
+      subjects: ['erase', 'get'],
       projections: ['list', 'rebuild', 'verify', 'parked', 'replay', 'discard'],
       log: ['tail', 'stats', 'restored', 'export', 'import'],
       admin: ['recover', 'repepper'],
