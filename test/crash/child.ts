@@ -56,7 +56,7 @@ const engines: Engines = {
   store: lethalStore(opened.store, kill),
   keyDeps: { log: eventLog, codec, clock, random, peppers: keyring.peppers },
 };
-const { keyId: admin } = await bootstrap(engines);
+const { keyId: admin } = await bootstrap(opened);
 const projector = startProjector(engines, log);
 const background = await startBackground(engines, log);
 const usage = new UsageRecorder({ log: eventLog, codec, clock, random, writer: engines.writer });

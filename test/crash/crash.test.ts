@@ -42,7 +42,7 @@ test('a run notices when a command that is sent again is carried out again', asy
   assert.ok(tally.altered > 0, JSON.stringify(tally));
 });
 
-test('a run notices when appends are acknowledged before they are on the disk', async () => {
-  const { tally } = await crashRun({ kills: 0, postgresKills: 6, seed: SEED, twin: 'unflushed' });
+test('a run notices when appends are acknowledged before they are committed', async () => {
+  const { tally } = await crashRun({ kills: 0, postgresKills: 6, seed: SEED, twin: 'uncommitted' });
   assert.ok(tally.lost > 0, JSON.stringify(tally));
 });
