@@ -61,16 +61,14 @@ function check(types: ReadonlyMap<string, EventType>, event: EventToEncode): Che
 async function activeKeys(deps: EncodeDeps, subjects: Subjects): Promise<ReadonlyMap<string, DataKey>> {
   if (subjects.size === 0) return new Map();
   for (let round = 0; round < MAX_KEY_ROUNDS; round++) {
-    const keys = new Map(
-      await Promise.all(
-        [...subjects].map(
-          async ([id, { tenant, subject }]) => [id, await deps.dataKeys.active(tenant, subject)] as const,
-        ),
-      ),
-    );
+    const asked = [...subjects.values()].map(({ tenant, subject }) => deps.dataKeys.active(tenant, subject));
+    // Nearly all events have one subject.
+    const keys = asked.length === 1 ? [await asked[0]!] : await Promise.all(asked);
     // While one key was being fetched, another may have outlived its hold: an erasure no longer waits for it.
     const now = deps.clock.now();
-    if ([...keys.values()].every((key) => now <= key.usableUntilMs)) return keys;
+    if (keys.every((key) => now <= key.usableUntilMs)) {
+      return new Map([...subjects.keys()].map((id, index) => [id, keys[index]!]));
+    }
   }
   throw new Error(`the key store took too long: active data keys were too old ${MAX_KEY_ROUNDS} times`);
 }
@@ -80,21 +78,20 @@ function write(
   { event, type, data }: Checked,
   keys: ReadonlyMap<string, DataKey>,
 ): NewEvent {
-  const sealed: Record<string, SealedField> = {};
-  const open: Record<string, unknown> = {};
-  let seals = 0;
+  let sealed: Record<string, SealedField> | undefined;
+  // A copied object keeps its shape, and JSON leaves out what is undefined.
+  const open: Record<string, unknown> = { ...data, [SEALED]: undefined };
   for (const { name, subjectField } of type.personal) {
     if (data[name] === null) continue;
     const key = keys.get(subjectKey(event.metadata.tenant, subjectOf(data, subjectField)))!;
     const place = { eventId: event.id, type: event.type, field: name };
-    const plaintext = Buffer.from(JSON.stringify(data[name]));
+    const plaintext = JSON.stringify(data[name]);
+    sealed ??= {};
     sealed[name] = sealField(place, key.keyId, key.key, plaintext, deps.random.bytes(SEAL_RANDOM_BYTES));
-    seals++;
+    open[name] = undefined;
   }
-  // Copied without them, for an object that a property was deleted from is slow to write.
-  for (const name in data) if (!Object.hasOwn(sealed, name)) open[name] = data[name];
   // Last on purpose: V8 deletes the property added last without giving up the object's shape (see openEvent).
-  if (seals > 0) open[SEALED] = sealed;
+  open[SEALED] = sealed;
   return {
     id: event.id,
     type: event.type,

@@ -47,34 +47,55 @@ const CIPHER_LABEL = 'plinth/personal-field/v1\u0000';
 // Said aloud, so that a truncated tag is refused.
 const GCM = { authTagLength: TAG_BYTES } as const;
 
-function commitmentOf(field: string, blindAndPlaintext: Uint8Array): string {
-  const label = Buffer.from(`${COMMITMENT_LABEL}${field}\u0000`);
-  return hash('sha256', Buffer.concat([label, blindAndPlaintext]), 'base64url');
+/** Label, field path and room for the content, in the one buffer that the commitment hashes. */
+function openingOf(field: string, contentBytes: number): { opening: Buffer; content: Buffer } {
+  const label = `${COMMITMENT_LABEL}${field}\u0000`;
+  const labelBytes = Buffer.byteLength(label);
+  const opening = Buffer.allocUnsafe(labelBytes + contentBytes);
+  opening.write(label);
+  return { opening, content: opening.subarray(labelBytes) };
+}
+
+function commitmentOf(field: string, ...parts: readonly Uint8Array[]): string {
+  const { opening, content } = openingOf(
+    field,
+    parts.reduce((sum, part) => sum + part.length, 0),
+  );
+  let at = 0;
+  for (const part of parts) {
+    content.set(part, at);
+    at += part.length;
+  }
+  return hash('sha256', opening, 'base64url');
 }
 
 function aad(place: SealedPlace): Buffer {
   return Buffer.from(`${CIPHER_LABEL}${place.eventId}\u0000${place.type}\u0000${place.field}`);
 }
 
-/** `random`: `SEAL_RANDOM_BYTES` bytes used for nothing else. */
+/** `plaintext`: the value as JSON. `random`: `SEAL_RANDOM_BYTES` bytes used for nothing else. */
 export function sealField(
   place: SealedPlace,
   keyId: string,
   key: KeyObject,
-  plaintext: Uint8Array,
+  plaintext: string,
   random: Uint8Array,
 ): SealedField {
   if (random.length !== SEAL_RANDOM_BYTES) throw new Error(`sealing takes ${SEAL_RANDOM_BYTES} random bytes`);
-  const nonce = random.subarray(0, NONCE_BYTES);
-  const content = Buffer.concat([random.subarray(NONCE_BYTES), plaintext]);
+  const nonce = Buffer.from(random.buffer, random.byteOffset, NONCE_BYTES);
+  const { opening, content } = openingOf(place.field, BLIND_BYTES + Buffer.byteLength(plaintext));
+  content.set(random.subarray(NONCE_BYTES));
+  content.write(plaintext, BLIND_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce, GCM);
   cipher.setAAD(aad(place));
-  const ciphertext = Buffer.concat([cipher.update(content), cipher.final(), cipher.getAuthTag()]);
+  const encrypted = cipher.update(content);
+  // GCM has no last block: it makes the tag alone.
+  cipher.final();
   return {
     key: keyId,
-    nonce: Buffer.from(nonce).toString('base64url'),
-    ciphertext: ciphertext.toString('base64url'),
-    commitment: commitmentOf(place.field, content),
+    nonce: nonce.toString('base64url'),
+    ciphertext: Buffer.concat([encrypted, cipher.getAuthTag()]).toString('base64url'),
+    commitment: hash('sha256', opening, 'base64url'),
   };
 }
 
@@ -115,7 +136,7 @@ export function openCommitment(place: SealedPlace, key: KeyObject, sealed: Seale
 /** Whether this is what the field said when it was written. Needs no key and no key store. */
 export function verifyCommitment(commitment: string, opening: Opening): boolean {
   if (opening.blind.length !== BLIND_BYTES) return false;
-  return commitmentOf(opening.field, Buffer.concat([opening.blind, opening.plaintext])) === commitment;
+  return commitmentOf(opening.field, opening.blind, opening.plaintext) === commitment;
 }
 
 /** Whether a value from the log has the shape of a sealed field. */

@@ -59,7 +59,10 @@ export type NamedLimit = z.infer<typeof namedLimitSchema>;
 export const namedLimitsSchema = z
   .array(namedLimitSchema)
   .max(MAX_LIMITS)
-  .refine((limits) => new Set(limits.map((l) => l.name)).size === limits.length, 'limit names must differ');
+  .refine(
+    (limits) => limits.length < 2 || new Set(limits.map((l) => l.name)).size === limits.length,
+    'limit names must differ',
+  );
 
 /** RFC 3339, UTC or with an offset; in UTC too it lies in a year of four digits, or no answer could tell it. */
 export const instantSchema = z.iso.datetime({ offset: true }).refine(hasFourDigitYear, {
@@ -78,10 +81,15 @@ export const allowedIpsSchema = z
   .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
   .max(MAX_ALLOWED_IPS);
 
+/** As UTF-8, in which no UTF-16 code unit takes more than three bytes. */
+function isWithinBytes(text: string, bytes: number): boolean {
+  return text.length * 3 <= bytes || new TextEncoder().encode(text).length <= bytes;
+}
+
 export const metadataValueSchema = z
   .record(z.string().min(1).max(100), z.json())
   .refine(
-    (value) => new TextEncoder().encode(JSON.stringify(value)).length <= MAX_METADATA_BYTES,
+    (value) => isWithinBytes(JSON.stringify(value), MAX_METADATA_BYTES),
     `metadata may be at most ${MAX_METADATA_BYTES} bytes as JSON`,
   );
 

@@ -28,15 +28,31 @@ export function appendBatches(
     take: takeMembers,
     async send(members) {
       try {
-        appended(await call(pool, members));
+        const { through, settle } = await call(pool, members);
+        return () => {
+          appended(through);
+          settle();
+        };
       } catch (error) {
         if (members.length === 1 || isTransient(error) || sqlState(error) === null) {
-          for (const member of members) member.reject(error);
-        } else {
-          // One of them is at fault, and nothing was appended: each for itself.
-          for (const member of members) await call(pool, [member]).catch(member.reject);
-          appended(null);
+          return () => {
+            for (const member of members) member.reject(error);
+          };
         }
+        // One of them is at fault, and nothing was appended: each for itself.
+        const settles: (() => void)[] = [];
+        for (const member of members) {
+          settles.push(
+            await call(pool, [member]).then(
+              ({ settle }) => settle,
+              (why: unknown) => () => member.reject(why),
+            ),
+          );
+        }
+        return () => {
+          appended(null);
+          for (const settle of settles) settle();
+        };
       }
     },
   });
@@ -67,35 +83,48 @@ export function takeMembers(waiting: WaitingAppend[]): WaitingAppend[] {
   return taken;
 }
 
-/** Settles each member, or throws with none settled; answers a position that none of them is past. */
-async function call(pool: Pool, members: readonly WaitingAppend[]): Promise<Position | null> {
-  let actual: readonly number[];
-  let position: number;
+interface Called {
+  /** A position that none of the members is past. */
+  readonly through: Position | null;
+  settle(): void;
+}
+
+/** Throws where nothing was appended. */
+async function call(pool: Pool, members: readonly WaitingAppend[]): Promise<Called> {
+  let row: { actual: number[]; before_first: string } | undefined;
   try {
-    const [row] = await pool.query<{ actual: number[]; before_first: string }>(
+    [row] = await pool.query<{ actual: number[]; before_first: string }>(
       appendStatement,
       appendParams(members),
     );
-    actual = row!.actual;
-    position = Number(row!.before_first);
   } catch (error) {
-    if (members.length === 1 && sqlState(error) === UNIQUE_VIOLATION) {
-      await answerKnownIds(pool, members[0]!, null);
-      return null;
-    }
-    throw error;
+    if (members.length > 1 || sqlState(error) !== UNIQUE_VIOLATION) throw error;
+    const [member] = members as [WaitingAppend];
+    await answerKnownIds(pool, member, null);
+    return { through: null, settle: () => undefined };
   }
-  for (const [index, member] of members.entries()) {
-    position += member.events.length;
-    const version = actual[index]!;
-    if (member.expected === 'any' || member.expected === version) {
-      member.resolve({ ok: true, version: version + member.events.length, position: positionOf(position) });
-    } else {
-      // Off the hot path: was it appended before? Not awaited, for the next call need not wait.
-      void answerKnownIds(pool, member, version).catch(member.reject);
-    }
-  }
-  return positionOf(position);
+  const { actual, before_first: beforeFirst } = row!;
+  const count = members.reduce((sum, { events }) => sum + events.length, 0);
+  return {
+    through: positionOf(Number(beforeFirst) + count),
+    settle() {
+      let position = Number(beforeFirst);
+      for (const [index, member] of members.entries()) {
+        position += member.events.length;
+        const version = actual[index]!;
+        if (member.expected === 'any' || member.expected === version) {
+          member.resolve({
+            ok: true,
+            version: version + member.events.length,
+            position: positionOf(position),
+          });
+        } else {
+          // Off the hot path: was it appended before? Not awaited, for the next call need not wait.
+          void answerKnownIds(pool, member, version).catch(member.reject);
+        }
+      }
+    },
+  };
 }
 
 const knownIds: Prepared = {

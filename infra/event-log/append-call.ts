@@ -64,8 +64,11 @@ export function appendParams(members: readonly Member[]): unknown[] {
   return [...arrays.map((values) => `{${values.join()}}`), concatenated(members, totalBytes)];
 }
 
+/** Nearly nothing does: looking is cheaper than replacing. */
+const MUST_ESCAPE = /["\\]/;
+
 function quoted(text: string): string {
-  return `"${text.replace(/["\\]/g, '\\$&')}"`;
+  return MUST_ESCAPE.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : `"${text}"`;
 }
 
 function concatenated(members: readonly Member[], totalBytes: number): Buffer {

@@ -15,8 +15,11 @@ export interface CoalesceOptions<Item> {
   readonly maxWaiting: number;
   /** Takes the items of the next call out of those that wait, first come first; may leave some. */
   take(waiting: Item[]): Item[];
-  /** Sends them and settles each; must not reject. */
-  send(items: readonly Item[]): Promise<void>;
+  /**
+   * Sends them, and answers what settles each; must not reject. The next call is sent before they are
+   * settled: what their callers do then takes long enough to keep the server waiting.
+   */
+  send(items: readonly Item[]): Promise<() => void>;
 }
 
 export class Overfull extends Error {
@@ -29,14 +32,14 @@ export function coalesce<Item>(options: CoalesceOptions<Item>): Coalescer<Item> 
   let scheduled = false;
 
   function sendNext(): void {
-    scheduled = false;
     while (waiting.length > 0 && inFlight < options.maxCallsInFlight) {
       const items = options.take(waiting);
       if (items.length === 0) return;
       inFlight += 1;
-      void options.send(items).finally(() => {
+      void options.send(items).then((settle) => {
         inFlight -= 1;
-        schedule();
+        sendNext();
+        settle();
       });
     }
   }
@@ -45,7 +48,10 @@ export function coalesce<Item>(options: CoalesceOptions<Item>): Coalescer<Item> 
   function schedule(): void {
     if (scheduled || waiting.length === 0 || inFlight >= options.maxCallsInFlight) return;
     scheduled = true;
-    setImmediate(sendNext);
+    setImmediate(() => {
+      scheduled = false;
+      sendNext();
+    });
   }
 
   return {

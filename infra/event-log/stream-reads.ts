@@ -39,13 +39,17 @@ export function streamReads(pool: Pool): Coalescer<WaitingRead> {
     async send(reads) {
       try {
         const pages = await readPages(pool, reads);
-        for (const [index, read] of reads.entries()) {
-          const page = pages[index]!;
-          if (page.length < MAX_EVENTS_PER_READ) read.resolve(page);
-          else void readRest(pool, read, page).then(read.resolve, read.reject);
-        }
+        return () => {
+          for (const [index, read] of reads.entries()) {
+            const page = pages[index]!;
+            if (page.length < MAX_EVENTS_PER_READ) read.resolve(page);
+            else void readRest(pool, read, page).then(read.resolve, read.reject);
+          }
+        };
       } catch (error) {
-        for (const read of reads) read.reject(error);
+        return () => {
+          for (const read of reads) read.reject(error);
+        };
       }
     },
   });

@@ -24,7 +24,7 @@ export function validateAppend(stream: StreamId, events: readonly NewEvent[]): n
     );
   }
   let appendBytes = 0;
-  const ids = new Set<string>();
+  const ids = events.length > 1 ? new Set<string>() : null;
   for (const event of events) {
     const bytes = eventBytes(event);
     if (bytes > MAX_EVENT_BYTES) {
@@ -37,10 +37,10 @@ export function validateAppend(stream: StreamId, events: readonly NewEvent[]): n
     if (event.nonce.length !== LEAF_NONCE_BYTES) {
       throw new RangeError(`${stream}: a nonce has ${LEAF_NONCE_BYTES} bytes, not ${event.nonce.length}`);
     }
-    if (ids.has(event.id)) {
+    if (ids?.has(event.id)) {
       throw new InvalidAppend('duplicate_id', `${stream}: the event id ${event.id} is in this append twice`);
     }
-    ids.add(event.id);
+    ids?.add(event.id);
   }
   if (appendBytes > MAX_APPEND_BYTES) {
     throw new InvalidAppend(
