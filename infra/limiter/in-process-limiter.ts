@@ -51,9 +51,10 @@ export class InProcessLimiter implements Limiter {
   take(tenant: string, keyId: string, spends: readonly LimitSpend[]): LimitAnswer {
     const nowMs = this.#clock.now();
     this.#forget(nowMs, SWEPT_A_TAKE);
-    const looked = this.#look(tenant, keyId, spends, nowMs);
+    const names = namesOf(tenant, keyId, spends);
+    const looked = this.#look(names, spends, nowMs);
     if (!looked.admitted) return looked;
-    if (!this.#hasRoom(tenant, keyId, spends, nowMs)) {
+    if (!this.#hasRoom(names, spends, nowMs)) {
       this.#refusedFull++;
       return {
         admitted: false,
@@ -61,8 +62,8 @@ export class InProcessLimiter implements Limiter {
       };
     }
     const limits: LimitState[] = [];
-    for (const spend of spends) {
-      const name = `${tenant}:${keyId}:${spend.name}`;
+    for (const [index, spend] of spends.entries()) {
+      const name = names[index]!;
       const held = this.#meters.get(name);
       const meter = spent(held, usedNow(held, spend, nowMs), spend.cost, nowMs);
       limits.push(stateOf(spend, meter.used, 0));
@@ -74,14 +75,14 @@ export class InProcessLimiter implements Limiter {
   }
 
   peek(tenant: string, keyId: string, spends: readonly LimitSpend[]): LimitAnswer {
-    return this.#look(tenant, keyId, spends, this.#clock.now());
+    return this.#look(namesOf(tenant, keyId, spends), spends, this.#clock.now());
   }
 
-  #look(tenant: string, keyId: string, spends: readonly LimitSpend[], nowMs: number): LimitAnswer {
+  #look(names: readonly string[], spends: readonly LimitSpend[], nowMs: number): LimitAnswer {
     let admitted = true;
     const limits: LimitState[] = [];
-    for (const spend of spends) {
-      const used = usedNow(this.#meters.get(`${tenant}:${keyId}:${spend.name}`), spend, nowMs);
+    for (const [index, spend] of spends.entries()) {
+      const used = usedNow(this.#meters.get(names[index]!), spend, nowMs);
       const state = stateOf(spend, used, spend.cost);
       if (!state.admits) admitted = false;
       limits.push(state);
@@ -89,10 +90,10 @@ export class InProcessLimiter implements Limiter {
     return { admitted, limits };
   }
 
-  #hasRoom(tenant: string, keyId: string, spends: readonly LimitSpend[], nowMs: number): boolean {
+  #hasRoom(names: readonly string[], spends: readonly LimitSpend[], nowMs: number): boolean {
     if (this.#meters.size + spends.length <= this.#maxMeters) return true;
     const missing = spends.filter(
-      (spend) => spend.cost > 0 && !this.#meters.has(`${tenant}:${keyId}:${spend.name}`),
+      (spend, index) => spend.cost > 0 && !this.#meters.has(names[index]!),
     ).length;
     if (missing === 0) return true;
     this.#forget(nowMs, SWEPT_WHEN_FULL);
@@ -111,6 +112,11 @@ export class InProcessLimiter implements Limiter {
       if (held.emptyAtMs <= nowMs) this.#meters.delete(name);
     }
   }
+}
+
+/** Made once a call: a name that was put together must be hashed before a map finds it. */
+function namesOf(tenant: string, keyId: string, spends: readonly LimitSpend[]): readonly string[] {
+  return spends.map(({ name }) => `${tenant}:${keyId}:${name}`);
 }
 
 function stateOf(spend: LimitSpend, used: number, cost: number): LimitState {
