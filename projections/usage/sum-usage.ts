@@ -87,7 +87,8 @@ export function sumUsage(events: readonly DecodedUsageEvent[]): UsageSums {
 }
 
 function add(rows: Map<string, CountRow>, row: CountRow): void {
-  const name = JSON.stringify([row.tenant, row.key_id, row.at_ms, row.code, row.route]);
+  // Of these only a route may have a space, and it comes last.
+  const name = `${row.tenant} ${row.key_id} ${row.at_ms} ${row.code} ${row.route}`;
   const before = rows.get(name);
   if (before) before.count += row.count;
   else rows.set(name, row);
