@@ -57,6 +57,9 @@ test('a parked key is told to its own tenant alone, and is whole again when its 
   const verdict = await ask('/v1/keys/verify', running.admin.secret, { key: running.key.secret });
   assert.equal(verdict.json<{ code: string }>().code, 'STREAM_PARKED');
 
+  const disable = `/v1/keys/${id}/disable`;
+  assert.equal((await ask(disable, running.admin.secret, {})).statusCode, 503, 'no command either');
+
   const { parked } = await running.get('/v1/projections/keys/parked');
   const [found] = parked as { stream: string; firstVersion: number; error: string }[];
   assert.equal(found!.stream, stream);
@@ -72,4 +75,12 @@ test('a parked key is told to its own tenant alone, and is whole again when its 
   const again = await ask(discard, running.admin.secret, body, headers);
   assert.equal(again.statusCode, 202, again.payload);
   assert.equal(again.headers['idempotency-replayed'], 'true');
+
+  // Commands, its history and its past leave the event out as the read model does.
+  const disabled = await ask(disable, running.admin.secret, {});
+  assert.equal(disabled.statusCode, 200, disabled.payload);
+  const history = await ask(`/v1/keys/${id}/history`);
+  assert.equal(history.statusCode, 200, history.payload);
+  const then = await ask(`/v1/keys/${id}?asOf=${encodeURIComponent(new Date(running.now()).toISOString())}`);
+  assert.equal(then.json<{ status: string }>().status, 'disabled', then.payload);
 });

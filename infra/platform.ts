@@ -67,6 +67,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       log,
       metrics,
       applicationName: `plinth ${options.roles.join(' ')}`,
+      failed,
       ...(signal ? { signal } : {}),
     });
     engines = opened;

@@ -185,6 +185,22 @@ test('a start that fails after the server was lost is tried again', async (t) =>
   });
 });
 
+test('a server that dies again and again is given up, and its owner is told', async (t) => {
+  const failed: string[] = [];
+  const server = await startEmbeddedPostgres({
+    dataDir: await folder(t),
+    failed: (why) => failed.push(why),
+  });
+  t.after(() => server.stop());
+  for (let last = 0; failed.length === 0; ) {
+    await until(async () => failed.length > 0 || server.pid !== last);
+    last = server.pid;
+    process.kill(last, 'SIGKILL');
+    await until(async () => failed.length > 0 || server.pid !== last);
+  }
+  assert.match(failed[0]!, /died 6 times in a minute: see .*postgres/);
+});
+
 test('what an initdb that was killed left is thrown away', async (t) => {
   const dataDir = await folder(t);
   await mkdir(join(dataDir, 'data.new', 'base'), { recursive: true });

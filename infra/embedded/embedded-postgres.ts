@@ -54,6 +54,8 @@ export interface EmbeddedPostgresOptions {
   readonly dataDir: string;
   /** One line for a person about each step. */
   readonly log?: (line: string) => void;
+  /** It died so often that it is not started again: what needs it had better end. */
+  readonly failed?: (why: string) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -103,7 +105,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       const nowMs = Date.now();
       restarts = [...restarts.filter((at) => nowMs - at < 60_000), nowMs];
       if (restarts.length > MAX_RESTARTS_PER_MINUTE) {
-        log(`The embedded PostgreSQL died ${restarts.length} times in a minute: see ${folder.logFile}.`);
+        const why = `The embedded PostgreSQL died ${restarts.length} times in a minute: see ${folder.logFile}.`;
+        log(why);
+        options.failed?.(why);
         return;
       }
       log('The embedded PostgreSQL is gone; starting it again.');

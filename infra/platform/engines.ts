@@ -49,11 +49,13 @@ export interface EngineOptions {
   readonly metrics?: Metrics;
   /** What connections are called in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** The embedded server is gone for good. */
+  readonly failed?: (why: string) => void;
   readonly signal?: AbortSignal;
 }
 
 export async function openEngines(options: EngineOptions): Promise<Engines> {
-  const { settings, log, metrics, applicationName, signal } = options;
+  const { settings, log, metrics, applicationName, failed, signal } = options;
   const clock = systemClock;
   const random = systemRandom;
   const dataDir = resolve(settings.dataDir);
@@ -67,6 +69,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       : await startEmbeddedPostgres({
           dataDir: join(dataDir, 'postgres'),
           log: (line) => log.info({ component: 'postgres' }, line),
+          ...(failed ? { failed } : {}),
           ...(signal ? { signal } : {}),
         });
     if (embedded) undo.push(() => embedded.stop());
