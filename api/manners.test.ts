@@ -49,6 +49,14 @@ describe('manners', () => {
     }
   });
 
+  test('a day of usage never begins before the years that an instant can tell', async () => {
+    const begun = await ask('GET', '/v1/usage?to=0000-01-01T05:00:00Z');
+    assert.equal(begun.statusCode, 200, begun.payload);
+    assert.equal(begun.json<{ from: string }>().from, '0000-01-01T00:00:00.000Z');
+    const none = await ask('GET', '/v1/usage?to=0000-01-01T00:00:00Z');
+    assert.equal(none.statusCode, 400, none.payload);
+  });
+
   test('a repeated command answers the original, without the secret, and says so', async () => {
     const headers = { 'idempotency-key': 'order-17' };
     const first = await ask('POST', '/v1/keys', { name: 'once' }, headers);

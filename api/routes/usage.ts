@@ -19,6 +19,8 @@ import { keyParams } from './keys-read.ts';
 import { nextCursorSchema, pageQuery, pagerOf } from './paging.ts';
 
 const DAY_MS = 86_400_000;
+/** The first instant that four digits of a year can tell. */
+const FIRST_MS = Date.parse('0000-01-01T00:00:00Z');
 
 const rangeQuery = z.strictObject({
   interval: z.enum(usageIntervals).default('hour'),
@@ -67,7 +69,7 @@ async function usageOf(
   query: z.output<typeof rangeQuery>,
 ) {
   const toMs = query.to === undefined ? services.clock.now() : Date.parse(query.to);
-  const fromMs = query.from === undefined ? toMs - DAY_MS : Date.parse(query.from);
+  const fromMs = query.from === undefined ? Math.max(FIRST_MS, toMs - DAY_MS) : Date.parse(query.from);
   const range = { fromMs, toMs, interval: query.interval };
   const refuse = (field: string, message: string): never => {
     throw new PlinthError('invalid_request', `query.${field}: ${message}`, {

@@ -78,6 +78,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         plinth_cache_entries: verifier.cache.size,
         plinth_limiter_meters: limiter.meters,
         plinth_limiter_refused_full: limiter.refusedFull,
+        plinth_request_memo_evicted: verifier.memo.evicted,
         plinth_usage_dropped: recorder.dropped,
         plinth_usage_buffered_rows: recorder.bufferedRows,
         plinth_credits_lost_units: verifier.credits.lostUnits,

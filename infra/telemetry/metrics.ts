@@ -42,6 +42,7 @@ export interface Metrics {
 export const gaugeHelp = {
   plinth_cache_entries: 'Keys that verify holds in memory.',
   plinth_limiter_meters: 'Limits in use.',
+  plinth_request_memo_evicted: 'Request ids forgotten before their 60 s were over, since the start.',
   plinth_limiter_refused_full: 'Verifies denied because the limiter had no room, since the start.',
   plinth_usage_dropped: 'Decisions that usage counting had no room for, since the start.',
   plinth_usage_buffered_rows: 'Usage counts that wait to be appended.',

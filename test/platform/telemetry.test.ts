@@ -111,7 +111,12 @@ test('metrics and log lines tell what happened: by route template, projection an
   for (const name of named) {
     assert.match(text, new RegExp(`^# TYPE ${name.replace(/_total$/, '')} `, 'm'), `${name} is not declared`);
   }
-  for (const name of ['plinth_personal_fields_lost', 'plinth_usage_dropped', 'plinth_limiter_refused_full']) {
+  for (const name of [
+    'plinth_personal_fields_lost',
+    'plinth_usage_dropped',
+    'plinth_limiter_refused_full',
+    'plinth_request_memo_evicted',
+  ]) {
     assert.equal(value(name), 0, `${name} is not told before it grows`);
   }
 
