@@ -2,10 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TenantId } from '../schemas/envelope.ts';
 import { everything, keysWorld } from '../test/support/keys-world.ts';
+import { UndecodableEvent } from './codec.ts';
+import { decodeStream } from './decode-stream.ts';
 import { keyAsOf } from './keys/key-as-of.ts';
 import { keyHistory } from './keys/key-history.ts';
 import { revokeKey } from './keys/revoke-key.ts';
 import { updateKey } from './keys/update-key.ts';
+import { requestOnParked } from './projections/request-on-parked.ts';
+import { keyStream } from './streams.ts';
 
 test('another tenant’s key is not even decoded: neither its length nor its damage tells that it exists', async () => {
   const world = await keysWorld();
@@ -32,4 +36,51 @@ test('another tenant’s key is not even decoded: neither its length nor its dam
   assert.equal(decodedEvents, 0);
   await updateKey(deps, world.at(keyId), everything, { keyId, name: 'Second' });
   assert.ok(decodedEvents > 0, 'its own is');
+});
+
+test('of what was discarded only that is left out at which the read model had stopped', async () => {
+  const world = await keysWorld();
+  const { keyId } = await world.issue({ name: 'First' });
+  const bad = new Set<number>();
+  const codec = {
+    ...world.deps.codec,
+    async decode(events: Parameters<typeof world.deps.codec.decode>[0]) {
+      const unreadable = events.find(({ version }) => bad.has(version));
+      if (unreadable) throw new UndecodableEvent(unreadable, 'spoiled');
+      return world.deps.codec.decode(events);
+    },
+  };
+  const deps = { ...world.deps, codec };
+  const stream = keyStream(keyId);
+  const rename = (name: string) => updateKey(world.deps, world.at(keyId), everything, { keyId, name });
+  const discard = (version: number, projection = 'keys') =>
+    requestOnParked(world.deps, world.at(keyId), stream, {
+      type: 'projection.discard-requested',
+      data: { projection, version },
+    });
+  const names = async () => {
+    const events = await decodeStream(codec, await world.log.readStream(stream));
+    return events.flatMap(({ type, data }) =>
+      type === 'key.renamed' ? (data as { name: string }).name : [],
+    );
+  };
+
+  await rename('Second');
+  await discard(4);
+  await rename('Fourth');
+  bad.add(2).add(4);
+  await discard(4);
+  await discard(2, 'tenants');
+  await assert.rejects(names(), /stream_parked/, 'the stream is parked at 2, and only `keys` is trusted');
+  await discard(2);
+  await assert.rejects(names(), /version 4/, 'now it is parked at 4: what was asked before was not obeyed');
+  await discard(4);
+  assert.deepEqual(await names(), []);
+  await rename('Last');
+  assert.deepEqual(await names(), ['Last']);
+  // The past is read without it as well, although the discards came later.
+  const then = await keyAsOf(deps, world.tenant, keyId, { timeMs: world.clock.now() });
+  assert.equal(then?.key.name, 'Last');
+  const past = await world.log.readStream(stream, { through: 3 });
+  assert.equal((await decodeStream(codec, past, await world.log.readStream(stream))).length, 2);
 });

@@ -4,6 +4,8 @@ import type { projectionEvents } from '../schemas/events/projections.ts';
 import { type Codec, NewerSchemaVersion, UndecodableEvent } from './codec.ts';
 
 const DISCARD: keyof typeof projectionEvents = 'projection.discard-requested';
+/** What verify trusts: a command must not go on where that one stands still. */
+const TRUSTED_PROJECTION = 'keys';
 
 /** The log answers those who read the same at the same time with one array: it is decoded once for them. */
 const decoding = new WeakMap<readonly Recorded[], { codec: object; decoded: Promise<readonly Decoded[]> }>();
@@ -35,42 +37,60 @@ function tenantOf({ metadata }: Recorded): unknown {
 
 /**
  * Decodes a run of one stream for somebody who asks about that stream alone. An event that cannot be
- * decoded is left out once an operator has discarded it, as the read models do; otherwise it is told as
- * what it means for them: `stream_parked`, or `unavailable` where a newer release wrote it. Neither tells
- * more of the event than its type.
+ * decoded is left out where an operator discarded it, as the read model does; otherwise it is told as what
+ * it means for them: `stream_parked`, or `unavailable` where a newer release wrote it. Neither tells more
+ * of the event than its type.
+ *
+ * @param whole the stream that the run is the beginning of: a discard may come after the run
  */
 export async function decodeStream(
   codec: Pick<Codec, 'decode'>,
   events: readonly Recorded[],
+  whole: readonly Recorded[] = events,
 ): Promise<readonly Decoded[]> {
-  let left = events;
-  // Each round leaves one out.
-  for (let round = 0; round <= events.length; round++) {
-    try {
-      return left.length === 0 ? [] : await decodeOnce(codec, left);
-    } catch (error) {
-      if (error instanceof NewerSchemaVersion) {
-        const detail = `A newer release wrote an event (${error.event.type}) that this one cannot read.`;
-        throw new PlinthError('unavailable', detail, {}, { cause: error });
-      }
-      if (!(error instanceof UndecodableEvent)) throw error;
-      const { version, type } = error.event;
-      if (!(await discardedVersions(codec, left)).has(version)) {
-        const detail = `An event (${type}, version ${version}) cannot be read.`;
-        throw new PlinthError('stream_parked', detail, {}, { cause: error });
-      }
-      left = left.filter((event) => event.version !== version);
+  if (events.length === 0) return [];
+  try {
+    return await decodeOnce(codec, events).catch(async (error: unknown) => {
+      if (!(error instanceof UndecodableEvent) || error instanceof NewerSchemaVersion) throw error;
+      const discarded = await discardedVersions(codec, whole);
+      if (!discarded.has(error.event.version)) throw error;
+      return codec.decode(events.filter(({ version }) => !discarded.has(version)));
+    });
+  } catch (error) {
+    if (error instanceof NewerSchemaVersion) {
+      const detail = `A newer release wrote an event (${error.event.type}) that this one cannot read.`;
+      throw new PlinthError('unavailable', detail, {}, { cause: error });
     }
+    if (error instanceof UndecodableEvent) {
+      const detail = `An event (${error.event.type}, version ${error.event.version}) cannot be read.`;
+      throw new PlinthError('stream_parked', detail, {}, { cause: error });
+    }
+    throw error;
   }
-  return [];
 }
 
-/** Versions that were discarded from the stream, in whichever projection. */
+/**
+ * Versions that the runner of the trusted projection has dropped: a discard is obeyed only when it names
+ * the event that the stream is parked at, which is the first unreadable one that is left.
+ */
 async function discardedVersions(
   codec: Pick<Codec, 'decode'>,
   events: readonly Recorded[],
 ): Promise<ReadonlySet<number>> {
-  const asked = events.filter(({ type }) => type === DISCARD);
-  const requests = asked.length === 0 ? [] : await codec.decode(asked);
-  return new Set(requests.map(({ data }) => (data as { version: number }).version));
+  const discarded = new Set<number>();
+  const unreadable: number[] = [];
+  for (const event of events) {
+    let decoded: Decoded;
+    try {
+      [decoded] = (await codec.decode([event])) as [Decoded];
+    } catch (error) {
+      if (!(error instanceof UndecodableEvent) || error instanceof NewerSchemaVersion) throw error;
+      unreadable.push(event.version);
+      continue;
+    }
+    if (decoded.type !== DISCARD) continue;
+    const { projection, version } = decoded.data as { projection: string; version: number };
+    if (projection === TRUSTED_PROJECTION && version === unreadable[0]) discarded.add(unreadable.shift()!);
+  }
+  return discarded;
 }

@@ -98,7 +98,7 @@ export async function eventsThrough(
   const isAfter = (event: Recorded) =>
     'position' in moment ? event.position > moment.position : event.timeMs > moment.timeMs;
   const end = all.findIndex(isAfter);
-  return decodeStream(deps.codec, end < 0 ? all : all.slice(0, end));
+  return decodeStream(deps.codec, end < 0 ? all : all.slice(0, end), all);
 }
 
 async function foldThrough<S, E>(

@@ -105,7 +105,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
       const nowMs = Date.now();
       restarts = [...restarts.filter((at) => nowMs - at < 60_000), nowMs];
       if (restarts.length > MAX_RESTARTS_PER_MINUTE) {
-        const why = `The embedded PostgreSQL died ${restarts.length} times in a minute: see ${folder.logFile}.`;
+        const why = `The embedded PostgreSQL died, or did not start, ${restarts.length} times in a minute: see ${folder.logFile}.`;
         log(why);
         options.failed?.(why);
         return;

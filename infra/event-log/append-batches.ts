@@ -40,19 +40,11 @@ export function appendBatches(
           };
         }
         // One of them is at fault, and nothing was appended: each for itself.
-        const settles: (() => void)[] = [];
         for (const member of members) {
-          settles.push(
-            await call(pool, [member]).then(
-              ({ settle }) => settle,
-              (why: unknown) => () => member.reject(why),
-            ),
-          );
+          const called = await call(pool, [member]).catch(member.reject);
+          called?.settle();
         }
-        return () => {
-          appended(null);
-          for (const settle of settles) settle();
-        };
+        return () => appended(null);
       }
     },
   });
