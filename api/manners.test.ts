@@ -57,6 +57,23 @@ describe('manners', () => {
     assert.equal(none.statusCode, 400, none.payload);
   });
 
+  test('what is missing is told as missing, a wrong type with the types that are taken, a size with its bound', async () => {
+    const faults = async (payload: object) => {
+      const answer = await ask('POST', '/v1/keys/verify', payload);
+      assert.equal(answer.statusCode, 400, answer.payload);
+      return answer.json<{ errors: { field: string; message: string }[] }>().errors;
+    };
+    assert.deepEqual(await faults({ keyId: 'key_AAAAAAAAAAAA' }), [
+      { field: 'asOf', message: 'is required' },
+    ]);
+    const [scopes] = await faults({ key: 'k', scopes: 5 });
+    assert.equal(scopes!.field, 'scopes');
+    assert.match(scopes!.message, /^must be string or /);
+    const large = await ask('POST', '/v1/keys', { name: 'a'.repeat(70_000) });
+    assert.equal(large.statusCode, 413);
+    assert.match(large.json<{ detail: string }>().detail, /65536 bytes/);
+  });
+
   test('a repeated command answers the original, without the secret, and says so', async () => {
     const headers = { 'idempotency-key': 'order-17' };
     const first = await ask('POST', '/v1/keys', { name: 'once' }, headers);

@@ -28,7 +28,7 @@ export function problemErrorHandler(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const rejection = rejectionOf(error);
+  const rejection = rejectionOf(error, request.routeOptions.bodyLimit);
   if (rejection.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
   else if (rejection.code === 'unavailable')
     request.log.warn({ err: error, reqId: request.id }, 'unavailable');
@@ -41,7 +41,8 @@ interface FastifyFault {
   readonly message?: string;
 }
 
-export function rejectionOf(error: unknown): Rejection {
+/** `bodyLimit`: of the route, in bytes. */
+export function rejectionOf(error: unknown, bodyLimit?: number): Rejection {
   if (error instanceof PlinthError) return error.rejection;
   const fault = (error ?? {}) as FastifyFault;
   if (error instanceof InvalidAppend && /too_large/.test(error.reason)) {
@@ -51,7 +52,10 @@ export function rejectionOf(error: unknown): Rejection {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return { code: 'unsupported_media_type', detail: 'Bodies are taken as application/json in UTF-8.' };
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return { code: 'body_too_large', detail: 'The body is larger than this route takes.' };
+      return {
+        code: 'body_too_large',
+        detail: `The body is larger than this route takes${bodyLimit === undefined ? '' : `: ${bodyLimit} bytes`}.`,
+      };
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return { code: 'invalid_request', detail: 'Content-Length is not the length of the body.' };
     case 'FST_ERR_BAD_URL':

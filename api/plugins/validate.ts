@@ -76,7 +76,7 @@ function faultsOf(
       const branches = issue.errors.filter((errors) => errors.length > 0);
       const best = branches.toSorted((a, b) => misfit(a) - misfit(b))[0];
       if (!best || misfit(best) >= WRONG_TYPE) {
-        faults.push({ field: fieldName(prefix, path), message: 'has a form that is not taken here' });
+        faults.push({ field: fieldName(prefix, path), message: formOf(branches, valueAt(root, path)) });
         return;
       }
       for (const inner of best) faultsOf(inner, prefix, path, root, faults);
@@ -85,6 +85,21 @@ function faultsOf(
     default:
       faults.push({ field: fieldName(prefix, path), message: messageOf(issue) });
   }
+}
+
+/** Which types a union takes, where what came is of none of them. */
+function formOf(branches: readonly (readonly Issue[])[], value: unknown): string {
+  if (value === undefined) return 'is required';
+  const types = branches.flat().flatMap((e) => {
+    return e.code === 'invalid_type' && e.path.length === 0 ? [e.expected] : [];
+  });
+  return types.length === 0
+    ? 'has a form that is not taken here'
+    : `must be ${[...new Set(types)].join(' or ')}`;
+}
+
+function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((value, step) => (value as Record<PropertyKey, unknown> | null)?.[step], root);
 }
 
 const WRONG_TYPE = 1_000;

@@ -1,4 +1,5 @@
 /** `plinth admin …`: what needs the data itself, and `plinth settings`. */
+
 import type { Command } from 'commander';
 import { repepperAll } from '../../commands/keys/repepper-all.ts';
 import { bootstrap, recoverAdminKey } from '../../infra/platform/admin-key.ts';
@@ -7,6 +8,7 @@ import { keysByPage } from '../../projections/keys/due-keys.ts';
 import { shownSettings } from '../../schemas/read-settings.ts';
 import { withEngines } from '../local.ts';
 import { printJson, printTable, progressLine } from '../output.ts';
+import { settingsOf } from '../settings.ts';
 
 export function addAdminCommands(program: Command): void {
   const admin = program.command('admin').description('What only the owner of the data can do');
@@ -60,12 +62,13 @@ export function addAdminCommands(program: Command): void {
     .command('settings')
     .description('Show the settings in effect and where each comes from')
     .option('--json', 'print JSON')
-    .action((o) =>
+    .action((o) => {
       printTable(o, shownSettings(process.env), {
         setting: (s) => s.env,
         value: (s) => s.value,
         from: (s) => s.source,
         'what it does': (s) => s.doc,
-      }),
-    );
+      });
+      settingsOf(process.env);
+    });
 }

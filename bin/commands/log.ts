@@ -18,7 +18,15 @@ import type { Engines } from '../../infra/platform/engines.ts';
 import { postgresDataKeysBackup } from '../../infra/postgres/data-keys-backup.ts';
 import { postgresReactorCheckpoints } from '../../infra/postgres/reactor-checkpoints.ts';
 import { adoptEpoch } from '../../projections/adopt-epoch.ts';
-import { type Decoded, type Position, positionToken, type Recorded, START } from '../../schemas/envelope.ts';
+import {
+  type Decoded,
+  type Epoch,
+  type Position,
+  parsePositionToken,
+  positionToken,
+  type Recorded,
+  START,
+} from '../../schemas/envelope.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printFields, printJson, progressLine } from '../output.ts';
@@ -175,7 +183,7 @@ async function tail(
       console.log(options.json ? JSON.stringify(shown(event!, epoch)) : line(event!));
     }
   };
-  let after = (options.after?.split('.').at(-1) ?? START) as Position;
+  let after = options.after === undefined ? START : positionGiven(options.after, epoch);
   if (options.after === undefined) {
     // Positions have gaps: look back further until enough events lie behind.
     let newest: readonly Recorded[] = [];
@@ -200,6 +208,16 @@ async function tail(
   if (!options.follow) return;
   for await (const slice of engines.log.subscribe(after, { batchEvents: TAIL_BATCH_EVENTS, signal }))
     await print(slice.events);
+}
+
+/** As a client is told it (`<epoch>.<position>`), or the bare position. */
+function positionGiven(text: string, epoch: Epoch): Position {
+  const token = parsePositionToken(/^[0-9]+$/.test(text) ? `${epoch}.${text}` : text);
+  if (token === null) {
+    throw new Failure(`${text} is no position: give 20 digits, or what a Plinth-Position header says.`);
+  }
+  if (token.epoch !== epoch) throw new Failure(`${text} is a position of a history that is gone.`);
+  return token.position;
 }
 
 async function eventsAfter({ log }: Engines, after: Position, head: Position): Promise<readonly Recorded[]> {

@@ -1,4 +1,5 @@
 /** `plinth start`, `api`, `projector`, `scheduler`: the long-running roles. */
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { adminKeyFile } from '../../infra/platform/admin-key-file.ts';
 import { type Platform, type Role, roles, startPlatform } from '../../infra/platform.ts';
@@ -93,6 +94,8 @@ function welcome({ adminKey, engines }: Platform, url: string): void {
     lines.push(`The admin key is in ${file}, readable by you alone. Lost it? plinth admin recover`);
     if (process.stderr.isTTY) lines.push('', `  ${adminKey.secret.reveal()}`, '', 'It is shown here once.');
     lines.push('');
+  } else if (!existsSync(file)) {
+    lines.push(`There is no admin key in ${file}: plinth admin recover makes one.`, '');
   }
   const curl = `curl -s -H "Authorization: Bearer $(cat ${file})" -H 'Content-Type: application/json'`;
   lines.push(

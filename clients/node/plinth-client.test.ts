@@ -62,9 +62,12 @@ test('a verify whose reply was lost is sent again under the same request id', as
 test('a refusal is thrown with its code and fields, and is not retried', async (t) => {
   const problem = {
     code: 'invalid_request',
-    detail: 'no',
+    detail: 'key: is required',
     requestId: 'r1',
-    errors: [{ field: 'key', message: 'required' }],
+    errors: [
+      { field: 'key', message: 'is required' },
+      { field: 'ip', message: 'is wrong' },
+    ],
   };
   const { url, seen } = await serverOf(t, [{ status: 400, body: problem }]);
   const client = new PlinthClient({ url, key: 'k' });
@@ -74,6 +77,7 @@ test('a refusal is thrown with its code and fields, and is not retried', async (
       [error.status, error.code, error.problem!.requestId, error.problem!.errors![0]!.field],
       [400, 'invalid_request', 'r1', 'key'],
     );
+    assert.equal(error.message, 'key: is required ip: is wrong');
     return true;
   });
   assert.equal(seen.length, 1);

@@ -116,8 +116,12 @@ function judge<T>(
     return new PlinthClientError('not_plinth', message, { status, problem, attempts });
   }
   const problem = { retryAfterSeconds: retryAfterOf(headers), ...body } as ProblemBody;
-  const faults = (problem.errors ?? []).map((fault) => `${fault.field}: ${fault.message}`);
-  const message = [problem.detail ?? problem.title ?? 'Refused.', ...faults].join(' ');
+  const told = problem.detail ?? problem.title ?? 'Refused.';
+  // The detail may tell the first of them already.
+  const faults = (problem.errors ?? [])
+    .map((fault) => `${fault.field}: ${fault.message}`)
+    .filter((fault) => !told.includes(fault));
+  const message = [told, ...faults].join(' ');
   return new PlinthClientError(problem.code!, message, { status, problem, attempts });
 }
 

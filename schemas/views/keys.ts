@@ -144,8 +144,7 @@ export type KeyHistoryView = z.infer<typeof keyHistoryViewSchema>;
 export const verdictCheckSchema = z.strictObject({
   name: z.string(),
   passed: z.boolean(),
-  /** What a failure answers. */
-  code: verifyCodeSchema,
+  code: verifyCodeSchema.meta({ description: 'What a verify answers where this check does not pass.' }),
   detail: z.string(),
 });
 export type VerdictCheck = z.infer<typeof verdictCheckSchema>;

@@ -191,6 +191,15 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
       .map((line) => JSON.parse(line));
     assert.ok(lines.length >= 1 && lines.length <= 5, tail.stderr);
     assert.ok(lines.every(({ position, time, type }) => position && time && type));
+    for (const wrong of [
+      '5',
+      'yesterday',
+      `${'0'.repeat(8)}-0000-4000-8000-${'0'.repeat(12)}.${'0'.repeat(20)}`,
+    ]) {
+      const refused = await plinth(['log', 'tail', '--after', wrong], { env });
+      assert.notEqual(refused.code, 0);
+      assert.match(refused.stderr, /^plinth: .* is (?:no position|a position of a history that is gone)/);
+    }
     const after = await plinth(['log', 'tail', '--after', lines[0].position, '--json'], { env });
     assert.equal(JSON.parse(after.stdout.split('\n')[0]!).position, lines[1]?.position);
     const stats = await json(['log', 'stats']);
@@ -199,6 +208,9 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
     assert.equal(repeppered.repeppered, 0);
     assert.ok(Number(repeppered.refused) <= 1, 'a parked key holds up none of the others');
     assert.ok(Number((await json(['settings'])).length) > 10);
+    const faulty = await plinth(['settings'], { env: { ...env, PLINTH_PORT: 'http' } });
+    assert.equal(faulty.code, 78);
+    assert.match(faulty.stderr, /PLINTH_PORT/);
     assert.ok((await json(['admin', 'recover'])).keyId);
   });
 
