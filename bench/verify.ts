@@ -21,7 +21,7 @@ const CONNECTIONS = 64;
 const ROUND_MS = 1_500;
 const ROUNDS = 4;
 const BARE_MS = 1_000;
-const HALF_LOAD_ROUNDS = 3;
+const HALF_LOAD_ROUNDS = 5;
 /** Of the p99 at half load, in parts of the yardstick's at its own half load. */
 const MAX_P99_RATIO = 1.5;
 const DRAWS = 65_536;
