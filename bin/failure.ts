@@ -14,18 +14,25 @@ export class Failure extends Error {
 /** Turns what the machine said into what a person can act on; undefined: this is a defect, show it whole. */
 export function sentenceFor(
   error: unknown,
-  context: { readonly port?: number; readonly host?: string; readonly dataDir?: string } = {},
+  context: {
+    readonly port?: number;
+    /** The setting that chooses that port. */
+    readonly portSetting?: string;
+    readonly host?: string;
+    readonly dataDir?: string;
+  } = {},
 ): string | undefined {
   if (error instanceof Failure) return error.message;
   if (error instanceof PlinthError) return `${error.rejection.detail} (${error.rejection.code})`;
   if (!(error instanceof Error)) return undefined;
   const code = (error as { code?: unknown }).code;
   const { syscall, path, hostname } = error as { syscall?: string; path?: string; hostname?: string };
+  const portSetting = context.portSetting ?? 'PLINTH_PORT';
   if (code === 'EADDRINUSE') {
-    return `Port ${context.port} on ${context.host} is taken: stop what listens there, or choose another with PLINTH_PORT.`;
+    return `Port ${context.port} on ${context.host} is taken: stop what listens there, or choose another with ${portSetting}.`;
   }
   if (code === 'EACCES' && syscall === 'listen') {
-    return `Port ${context.port} may not be opened by this user: choose one above 1024 with PLINTH_PORT.`;
+    return `Port ${context.port} may not be opened by this user: choose one above 1024 with ${portSetting}.`;
   }
   const noAddress = code === 'ENOTFOUND' || code === 'EAI_AGAIN';
   if (code === 'EADDRNOTAVAIL' || (noAddress && hostname !== undefined && hostname === context.host))

@@ -8,6 +8,7 @@ import { type ApiLease, takeApiLease } from './platform/api-lease.ts';
 import { startApiServer } from './platform/api-server.ts';
 import { followErasures, startBackground } from './platform/background.ts';
 import { type Engines, openEngines } from './platform/engines.ts';
+import { startHealthServer } from './platform/health-server.ts';
 import { type Projector, startProjector } from './platform/projector.ts';
 import { readiness } from './platform/readiness.ts';
 import type { Log } from './telemetry/log.ts';
@@ -104,11 +105,16 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       undo.push(() => background.stop());
     }
     let url: string | null = null;
+    const ready = readiness({ engines: opened, projector, draining: () => draining });
     if (has('api')) {
-      const ready = readiness({ engines: opened, projector, draining: () => draining });
       const server = await startApiServer({ engines: opened, log, metrics, ready });
       undo.push(() => server.close());
       url = server.url;
+    } else if (settings.healthPort !== null) {
+      const { healthPort: port } = settings;
+      const server = await startHealthServer({ engines: opened, log, metrics, ready, port });
+      undo.push(() => server.close());
+      log.info({ component: 'health', detail: `port ${server.port}` }, 'answers probes');
     }
     log.info({ role: options.roles.join(' '), address: url ?? undefined }, 'started');
     return { engines: opened, url, adminKey, close };

@@ -96,6 +96,13 @@ export const settingSpecs = {
     'a whole number from 0 (any free port) to 65535',
     'Port of the API.',
   ),
+  healthPort: setting(
+    'PLINTH_HEALTH_PORT',
+    whole(0, 65_535),
+    null,
+    'a whole number from 0 (any free port) to 65535',
+    'Where a process that serves no API (`plinth projector`, `plinth scheduler`) answers /livez, /readyz and /metrics. Unset: nowhere.',
+  ),
   dataDir: setting(
     'PLINTH_DATA_DIR',
     z.string().min(1).max(1_000),

@@ -80,7 +80,10 @@ async function runRoles(wanted: readonly Role[]): Promise<void> {
   } catch (error) {
     // Its end is on the way.
     if (ending) return;
-    const context = { port: settings.port, host: settings.host, dataDir: settings.dataDir };
+    const { host, dataDir } = settings;
+    const context = wanted.includes('api')
+      ? { host, dataDir, port: settings.port }
+      : { host, dataDir, port: settings.healthPort ?? undefined, portSetting: 'PLINTH_HEALTH_PORT' };
     const sentence = sentenceFor(error, context);
     throw sentence === undefined ? error : new Failure(sentence, 1, { cause: error });
   }

@@ -16,11 +16,12 @@ test('the roles work apart on one database: one projector takes over from anothe
   const folder = await dataFolder(t);
   const env = embedded(folder, { DATABASE_URL: await testDatabase(t), PLINTH_DATABASE_CONNECTIONS: '6' });
   // The first to start makes secrets and tables; the others meet them.
+  const probed = { ...env, PLINTH_HEALTH_PORT: '0' };
   const [first, scheduler] = await Promise.all([
     startRole(t, 'projector', { env }),
-    startRole(t, 'scheduler', { env }),
+    startRole(t, 'scheduler', { env: probed }),
   ]);
-  const second = await startRole(t, 'projector', { env });
+  const second = await startRole(t, 'projector', { env: probed });
   const otherScheduler = await startRole(t, 'scheduler', { env });
   const api = await startRole(t, 'api', { env });
   const client = new PlinthClient({ url: api.url, key: await adminKey(folder) });
@@ -57,6 +58,20 @@ test('the roles work apart on one database: one projector takes over from anothe
   assert.ok(!holders.has(null));
   const ready = await fetch(`${api.url}/readyz`);
   assert.equal(ready.status, 200, await ready.text());
+
+  for (const role of [second, scheduler]) {
+    const port = /"detail":"port (\d+)"/.exec(role.stdout())![1];
+    const probe = async (path: string) => fetch(`http://127.0.0.1:${port}${path}`);
+    assert.equal((await probe('/livez')).status, 200);
+    const { checks } = (await (await probe('/readyz')).json()) as { checks: Record<string, unknown> };
+    assert.ok('log' in checks);
+    assert.equal('projection:keys' in checks, role === second);
+    assert.match(await (await probe('/metrics')).text(), /plinth_database_statement_duration_seconds/);
+    assert.equal((await probe('/v1/keys')).status, 404, 'no API here');
+    const taken = await plinth(['scheduler'], { env: { ...env, PLINTH_HEALTH_PORT: port! } });
+    assert.match(taken.stderr, /^plinth: Port \d+ on 127\.0\.0\.1 is taken: .*PLINTH_HEALTH_PORT\.\n$/);
+  }
+  assert.doesNotMatch(otherScheduler.stdout(), /answers probes/, 'only where it is asked for');
 
   for (const role of [api, second, scheduler, otherScheduler]) {
     const ended = await role.stop();
