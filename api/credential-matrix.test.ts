@@ -194,7 +194,7 @@ function changed(secret: string): string {
 async function prepare(running: RunningApp): Promise<Credentials> {
   const management = { use: 'management', permissions: ['*:*'] };
   const [expired, revoked, apiKey] = await Promise.all([
-    running.issue({ ...management, expiresAt: new Date(running.now() + 1_000).toISOString() }),
+    running.issue({ ...management, expiresAt: new Date(running.now() + 5_000).toISOString() }),
     running.issue(management),
     running.issue({ use: 'api' }),
   ]);
