@@ -43,6 +43,25 @@ const postgresUrl = z
   .refine((text) => /^postgres(ql)?:\/\/[^/\s]+\/[^/\s]+$/.test(text) && URL.canParse(text))
   .transform((text) => new Secret(text));
 
+const eventStoreUrl = z
+  .string()
+  .refine((text) => /^(?:esdb|kurrentdb)(?:\+discover)?:\/\/[^/\s]+/.test(text))
+  .transform((text) => new Secret(text));
+
+const HOST_PORT = '(?:[A-Za-z0-9][A-Za-z0-9.-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\])(?::\\d{1,5})';
+
+const brokers = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .pipe(z.array(z.string().regex(new RegExp(`^${HOST_PORT}$`))).max(50));
+
+const redisUrl = z
+  .string()
+  .refine((text) =>
+    new RegExp(`^rediss?://(?:[^@/\\s]*@)?${HOST_PORT}(?:,${HOST_PORT}){0,49}(?:/\\d{0,3})?$`).test(text),
+  )
+  .transform((text) => new Secret(text));
+
 const httpUrl = z
   .string()
   .refine((text) => /^https?:\/\//.test(text) && URL.canParse(text))
@@ -109,6 +128,50 @@ export const settingSpecs = {
     '.plinth',
     'the path of a folder',
     'The embedded PostgreSQL, the keyring and the admin key live here. Relative to the current folder.',
+  ),
+  eventLogUrl: setting(
+    'EVENT_LOG_URL',
+    eventStoreUrl,
+    null,
+    'a connection string such as esdb://user:password@host:2113?tls=true',
+    'An EventStoreDB that holds the event log. Unset: the log is kept in PostgreSQL.',
+    { secret: true },
+  ),
+  kafkaBrokers: setting(
+    'KAFKA_BROKERS',
+    brokers,
+    null,
+    'host:port of one or more brokers, separated by commas',
+    'A Kafka that the relay fills and that feeds the projections which allow it. Unset: all follow the log.',
+  ),
+  kafkaTopicPrefix: setting(
+    'KAFKA_TOPIC_PREFIX',
+    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/),
+    'plinth',
+    'up to 100 letters, digits, "-" and "_"',
+    "Begins the name of every topic, of the relay's transactional id and of the consumer groups.",
+  ),
+  kafkaPartitions: setting(
+    'KAFKA_PARTITIONS',
+    whole(1, 1_000),
+    '12',
+    'a whole number from 1 to 1000',
+    'Partitions of each topic in a generation that the relay begins; fixed as long as the generation lasts.',
+  ),
+  kafkaReplicas: setting(
+    'KAFKA_REPLICAS',
+    whole(1, 10),
+    '1',
+    'a whole number from 1 to 10',
+    'Copies of each topic that the relay makes: 3 where there are three brokers.',
+  ),
+  redisUrl: setting(
+    'REDIS_URL',
+    redisUrl,
+    null,
+    'redis://…, rediss://…, or the nodes of a cluster: redis://host:port,host:port',
+    'A Redis, or a Redis Cluster, that several API processes share for limits and cached rows. Unset: one process may serve the API, and keeps them itself.',
+    { secret: true },
   ),
   databaseUrl: setting(
     'DATABASE_URL',

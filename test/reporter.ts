@@ -5,7 +5,8 @@ import type { TestEvent } from 'node:test/reporters';
 interface Leaf {
   readonly name: string;
   readonly file: string;
-  readonly skipped: boolean;
+  /** Why, and what would let it run. */
+  readonly why: string;
 }
 
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
@@ -30,7 +31,8 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
         failed += 1;
         yield `\nFAILED ${file} › ${data.name}\n${stack(cause)}\n`;
       } else if (!isSuite) {
-        if (data.skip !== undefined) skips.push({ name: data.name, file, skipped: true });
+        if (data.skip !== undefined)
+          skips.push({ name: data.name, file, why: typeof data.skip === 'string' ? `: ${data.skip}` : '' });
         else {
           passed += 1;
           if (data.details.duration_ms > 5_000)
@@ -49,7 +51,7 @@ export default async function* report(source: AsyncIterable<TestEvent>): AsyncGe
     for (const { name, ms } of slow) yield `  ${(ms / 1000).toFixed(1).padStart(6)} s  ${name}\n`;
   }
   yield coverage;
-  for (const { file, name } of skips) yield `SKIPPED ${file} › ${name}\n`;
+  for (const { file, name, why } of skips) yield `SKIPPED ${file} › ${name}${why}\n`;
   // With CI=true a skip is a failure: nothing may pass by not running.
   if (process.env.CI === 'true' && skips.length > 0) {
     failed += skips.length;
