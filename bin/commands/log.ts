@@ -16,6 +16,7 @@ import { logStatistics } from '../../infra/event-log/log-statistics.ts';
 import { reactorNames } from '../../infra/platform/background.ts';
 import type { Engines } from '../../infra/platform/engines.ts';
 import { postgresDataKeysBackup } from '../../infra/postgres/data-keys-backup.ts';
+import type { Pool } from '../../infra/postgres/pool.ts';
 import { postgresReactorCheckpoints } from '../../infra/postgres/reactor-checkpoints.ts';
 import { adoptEpoch } from '../../projections/adopt-epoch.ts';
 import {
@@ -31,6 +32,7 @@ import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printFields, printJson, progressLine } from '../output.ts';
 import { whole } from './keys.ts';
+import { addCopyCommands } from './log-copy.ts';
 
 const TAIL_BATCH_EVENTS = 100;
 const MAX_ADOPTIONS = 5;
@@ -47,8 +49,8 @@ export function addLogCommands(program: Command): void {
     .action((o) => withEngines((engines, signal) => tail(engines, signal, o), { personal: true }));
 
   verb('stats', 'Count events, streams and bytes').action((o) =>
-    withEngines(async ({ pool }) => {
-      const stats = await logStatistics(pool);
+    withEngines(async (engines) => {
+      const stats = await logStatistics(inPostgres(engines));
       if (o.json) return printJson(stats);
       printFields({}, stats);
     }),
@@ -59,7 +61,7 @@ export function addLogCommands(program: Command): void {
     'After the log was restored from a backup: begin a new epoch, so that nothing goes on from a history that is gone',
   ).action((o) =>
     withEngines(async (engines) => {
-      const epoch = await engines.postgresLog.mintEpoch();
+      const epoch = await engines.ownLog.mintEpoch();
       await engines.dataKeys.restart(epoch);
       const names = [...new Set((await engines.store.revisions()).map((r) => r.projection))];
       const outcomes = [];
@@ -105,11 +107,12 @@ export function addLogCommands(program: Command): void {
     .requiredOption('--keys <file>', 'where the wrapped data keys go; useless without the master key')
     .action((file: string, o) =>
       withEngines(async (engines) => {
-        const { postgresLog, pool, keyPool, keyring } = engines;
+        const { ownLog, keyPool, keyring } = engines;
+        const pool = inPostgres(engines);
         for (const path of [file, o.keys]) await mustNotExist(path);
         const line = progressLine('Exporting, events');
         const header = await exportLog({
-          log: postgresLog,
+          log: ownLog,
           pool,
           path: file,
           onProgress: ({ done, total }) => line.update(done, total),
@@ -135,16 +138,14 @@ export function addLogCommands(program: Command): void {
     .requiredOption('--keys <file>', 'the data keys that were exported with it')
     .action((file: string, o) =>
       withEngines(async (engines) => {
-        const { postgresLog, pool, keyPool, keyring } = engines;
+        const { ownLog, keyPool, keyring } = engines;
+        const pool = inPostgres(engines);
         const { epoch } = await readBackupHeader<LogBackupHeader>(file, 'plinth-log');
         const keys = postgresDataKeysBackup(keyPool);
         await checkKeyring({ path: o.keys, checkValues: keyring.checkValues, epoch });
         // An import that was killed between log and keys has left the one without the other: it goes on.
         const filled = (await engines.log.head()).position !== START;
-        if (
-          filled &&
-          !((await isEmpty(keys)) && (await holdsBackup({ log: postgresLog, pool, path: file })))
-        ) {
+        if (filled && !((await isEmpty(keys)) && (await holdsBackup({ log: ownLog, pool, path: file })))) {
           throw new Failure(
             'The log is not empty: import into a new data folder or database. Nothing was imported.',
           );
@@ -154,7 +155,7 @@ export function addLogCommands(program: Command): void {
         const header = filled
           ? await readBackupHeader<LogBackupHeader>(file, 'plinth-log')
           : await importLog({
-              log: postgresLog,
+              log: ownLog,
               pool,
               path: file,
               onProgress: ({ done, total }) => line.update(done, total),
@@ -167,6 +168,8 @@ export function addLogCommands(program: Command): void {
         );
       }),
     );
+
+  addCopyCommands(log);
 }
 
 async function tail(
@@ -238,6 +241,14 @@ function line(event: Decoded): string {
 function shown(event: Decoded, epoch: Parameters<typeof positionToken>[0]): object {
   const { timeMs, position, ...rest } = event;
   return { position: positionToken(epoch, position), time: new Date(timeMs).toISOString(), ...rest };
+}
+
+/** The pool of a log that lies in Postgres. */
+function inPostgres({ logPool }: Engines): Pool {
+  if (logPool) return logPool;
+  throw new Failure(
+    'The log lies in an EventStoreDB: use its own tools for counts and backups, or `plinth log copy` into a PostgreSQL.',
+  );
 }
 
 async function mustNotExist(path: string): Promise<void> {

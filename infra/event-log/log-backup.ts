@@ -1,9 +1,9 @@
 /** Export and import of the log as a file: bytes, nonces, positions and order as they are. */
 import { type EventId, type Position, type Recorded, START, type StreamId } from '../../schemas/envelope.ts';
-import type { Pool, Session } from '../postgres/pool.ts';
+import type { Pool } from '../postgres/pool.ts';
 import { DamagedBackup, readBackup, readBackupHeader, writeBackup } from './backup-file.ts';
-import type { PostgresEventLog } from './postgres-event-log.ts';
-import { sequenceOf } from './recorded-row.ts';
+import type { PlatformLog } from './platform-log.ts';
+import { insertEvents, sequenceOf } from './recorded-row.ts';
 
 const PAGE_EVENTS = 1_000;
 const IMPORT_BATCH_EVENTS = 500;
@@ -22,7 +22,7 @@ export interface BackupProgress {
 }
 
 interface BackupOptions {
-  readonly log: PostgresEventLog;
+  readonly log: PlatformLog;
   readonly pool: Pool;
   readonly path: string;
   readonly onProgress?: (progress: BackupProgress) => void;
@@ -95,7 +95,7 @@ export async function importLog(options: BackupOptions): Promise<LogBackupHeader
         head = event.position;
         versions.set(event.stream, event.version);
       }
-      await insert(tx, batch);
+      await insertEvents(tx, batch, (index) => sequenceOf(batch[index]!.position));
       done += batch.length;
       onProgress?.({ done, total: header.events });
     }
@@ -168,25 +168,4 @@ async function* batches(lines: AsyncIterable<Line>): AsyncGenerator<Recorded[]> 
     }
   }
   if (batch.length > 0) yield batch;
-}
-
-async function insert(tx: Session, events: readonly Recorded[]): Promise<void> {
-  await tx.query(
-    `INSERT INTO plinth_log.events
-            (position, time_ms, version, schema_version, id, stream, type, nonce, data, metadata)
-     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[], $5::uuid[], $6::text[],
-                          $7::text[], $8::bytea[], $9::bytea[], $10::bytea[])`,
-    [
-      events.map((event) => sequenceOf(event.position)),
-      events.map((event) => event.timeMs),
-      events.map((event) => event.version),
-      events.map((event) => event.schemaVersion),
-      events.map((event) => event.id),
-      events.map((event) => event.stream),
-      events.map((event) => event.type),
-      events.map((event) => event.nonce),
-      events.map((event) => event.data),
-      events.map((event) => event.metadata),
-    ],
-  );
 }

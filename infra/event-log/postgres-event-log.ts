@@ -1,25 +1,25 @@
 /** The event log in PostgreSQL. */
 import type { Clock } from '../../commands/clock.ts';
-import type { EventLog } from '../../commands/event-log.ts';
 import { type Epoch, type EventId, type Position, type Slice, START } from '../../schemas/envelope.ts';
 import { listen } from '../postgres/listen.ts';
 import { migrate, migrationsIn } from '../postgres/migrations.ts';
 import type { Pool, Prepared } from '../postgres/pool.ts';
 import { appendBatches } from './append-batches.ts';
-import { positionOf, RECORDED_COLUMNS, RECORDED_WIDTH, recordedOf, sequenceOf } from './recorded-row.ts';
+import type { PlatformLog } from './platform-log.ts';
+import {
+  isPosition,
+  positionOf,
+  RECORDED_COLUMNS,
+  RECORDED_WIDTH,
+  recordedOf,
+  sequenceOf,
+} from './recorded-row.ts';
 import { streamReads } from './stream-reads.ts';
 import { subscription, type Wake } from './subscription.ts';
 import { validateAppend } from './validate-append.ts';
 
 /** A slice ends early rather than be larger, in bytes of data and metadata. */
 const MAX_SLICE_BYTES = 16 * 1024 * 1024;
-
-export interface PostgresEventLog extends EventLog {
-  /** The history from here on is another one: after a restore, or an import. */
-  mintEpoch(): Promise<Epoch>;
-  /** How many appends wait for a call. */
-  waitingAppends(): number;
-}
 
 export interface PostgresEventLogOptions {
   /** Of the primary. The log does not close it. */
@@ -48,7 +48,7 @@ const readIdAt: Prepared = {
 };
 
 /** Makes the log's tables where they are missing. */
-export async function openPostgresEventLog(options: PostgresEventLogOptions): Promise<PostgresEventLog> {
+export async function openPostgresEventLog(options: PostgresEventLogOptions): Promise<PlatformLog> {
   const { pool, clock } = options;
   await checkDurability(pool);
   await migrate(pool, 'plinth_log', await migrationsIn(new URL('./migrations/', import.meta.url)));
@@ -120,7 +120,8 @@ export async function openPostgresEventLog(options: PostgresEventLogOptions): Pr
       return { epoch: row.epoch, position: row.position === null ? START : positionOf(row.position) };
     },
     async eventIdAt(position) {
-      if (position === START) return null;
+      // A log that was copied from another engine is asked for positions of that engine.
+      if (!isPosition(position)) return null;
       const [row] = await pool.query<{ id: EventId }>(readIdAt, [sequenceOf(position)]);
       return row?.id ?? null;
     },

@@ -1,5 +1,7 @@
 /** Rows of `plinth_log.events` as events. */
+
 import type { EventId, Position, Recorded, StreamId } from '../../schemas/envelope.ts';
+import type { Session } from '../postgres/pool.ts';
 
 const POSITION_DIGITS = 20;
 
@@ -31,10 +33,41 @@ export function recordedOf(row: readonly unknown[], at = 0): Recorded {
 /** Positions come from clients too: one past every bigint is past every event. */
 const LAST_SEQUENCE = 2n ** 63n - 1n;
 
+/** Whether it is one of a Postgres log; START is none of an event. */
+export function isPosition(position: Position): boolean {
+  return /^[0-9]{20}$/.test(position);
+}
+
 /** The number of a position, for a statement; START is before the first. */
 export function sequenceOf(position: Position): string {
   if (position === '') return '0';
-  if (!/^[0-9]{20}$/.test(position)) throw new RangeError(`${position} is no position of a Postgres log`);
+  if (!isPosition(position)) throw new RangeError(`${position} is no position of a Postgres log`);
   const sequence = BigInt(position);
   return String(sequence < LAST_SEQUENCE ? sequence : LAST_SEQUENCE);
+}
+
+/** Writes events as they were recorded, each at the position given for its index. The caller holds the lock. */
+export async function insertEvents(
+  tx: Session,
+  events: readonly Recorded[],
+  positionAt: (index: number) => string,
+): Promise<void> {
+  await tx.query(
+    `INSERT INTO plinth_log.events
+            (position, time_ms, version, schema_version, id, stream, type, nonce, data, metadata)
+     SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::integer[], $4::integer[], $5::uuid[], $6::text[],
+                          $7::text[], $8::bytea[], $9::bytea[], $10::bytea[])`,
+    [
+      events.map((_, index) => positionAt(index)),
+      events.map((event) => event.timeMs),
+      events.map((event) => event.version),
+      events.map((event) => event.schemaVersion),
+      events.map((event) => event.id),
+      events.map((event) => event.stream),
+      events.map((event) => event.type),
+      events.map((event) => event.nonce),
+      events.map((event) => event.data),
+      events.map((event) => event.metadata),
+    ],
+  );
 }

@@ -84,7 +84,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         plinth_credits_lost_units: verifier.credits.lostUnits,
         plinth_freshness_head_age_seconds: seconds(ages.headAgeMs),
         plinth_freshness_poll_age_seconds: seconds(ages.pollAgeMs),
-        plinth_log_waiting_appends: engines.postgresLog.waitingAppends(),
+        plinth_log_waiting_appends: engines.ownLog.waitingAppends(),
       };
     },
   });

@@ -9,7 +9,10 @@ import { personalCodec } from '../../commands/personal-codec.ts';
 import type { Settings } from '../../schemas/config.ts';
 import { eventCatalogue } from '../../schemas/events/catalogue.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
-import { openPostgresEventLog, type PostgresEventLog } from '../event-log/postgres-event-log.ts';
+import type { LogWriter } from '../event-log/log-writer.ts';
+import { postgresLogWriter } from '../event-log/log-writer.ts';
+import type { PlatformLog } from '../event-log/platform-log.ts';
+import { openPostgresEventLog } from '../event-log/postgres-event-log.ts';
 import { openPostgresDataKeys, type PostgresDataKeys } from '../postgres/data-keys.ts';
 import { createPool, type Pool } from '../postgres/pool.ts';
 import { migrateProjections, postgresProjectionStore } from '../postgres/projection-store.ts';
@@ -32,7 +35,12 @@ export interface Engines {
   readonly keyring: Keyring;
   /** The log as commands use it: each append is measured. */
   readonly log: EventLog;
-  readonly postgresLog: PostgresEventLog;
+  /** The same, as it is. */
+  readonly ownLog: PlatformLog;
+  /** Fills it with what another log has recorded. */
+  readonly logWriter: LogWriter;
+  /** Where a log in Postgres lies; null: it lies elsewhere. */
+  readonly logPool: Pool | null;
   readonly dataKeys: PostgresDataKeys;
   readonly codec: Codec;
   readonly store: ReturnType<typeof postgresProjectionStore>;
@@ -99,8 +107,8 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       ...(settings.masterKey ? { masterKey: settings.masterKey } : {}),
       ...(settings.peppers ? { peppers: settings.peppers } : {}),
     });
-    const postgresLog = await openPostgresEventLog({ pool, clock, onLostConnection: lost });
-    undo.push(() => postgresLog.close());
+    const ownLog = await openPostgresEventLog({ pool, clock, onLostConnection: lost });
+    undo.push(() => ownLog.close());
     await migrateProjections(pool);
     const dataKeys = await openPostgresDataKeys({ pool: keyPool, keyring, clock, random });
     // Forgets them at once; held until they run out, they would hold up the end of the process as well.
@@ -123,7 +131,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
     });
     const readModels = postgresReadModels({ pool: replica, primary: pool, clock });
     undo.push(() => readModels.close());
-    const measured = metrics ? measuredLog(postgresLog, metrics) : postgresLog;
+    const measured = metrics ? measuredLog(ownLog, metrics) : ownLog;
     return {
       settings,
       dataDir,
@@ -134,7 +142,9 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       keyPool,
       keyring,
       log: measured,
-      postgresLog,
+      ownLog,
+      logWriter: postgresLogWriter(pool),
+      logPool: pool,
       dataKeys,
       codec,
       store: postgresProjectionStore(pool, { advanced: readModels.moved }),
@@ -162,7 +172,7 @@ async function closeAll(undo: (() => Promise<unknown>)[]): Promise<void> {
   if (failure) throw failure;
 }
 
-function measuredLog(log: PostgresEventLog, metrics: Metrics): EventLog {
+function measuredLog(log: EventLog, metrics: Metrics): EventLog {
   return {
     ...log,
     async append(stream, expected, events) {

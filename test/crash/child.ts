@@ -52,7 +52,7 @@ const engines: Engines = {
   dataKeys,
   codec,
   log: eventLog,
-  postgresLog: ownLog,
+  ownLog,
   store: lethalStore(opened.store, kill),
   keyDeps: { log: eventLog, codec, clock, random, peppers: keyring.peppers },
 };

@@ -181,10 +181,10 @@ export function memoryEventLog(options: MemoryEventLogOptions): MemoryEventLog {
       return call('head', () => ({ epoch, position: events.at(-1)?.position ?? START }));
     },
     eventIdAt(position) {
-      return call(
-        'eventIdAt',
-        () => (position === START ? undefined : events[Number(position) - 1])?.id ?? null,
-      );
+      return call('eventIdAt', () => {
+        const event = events[Number(position) - 1];
+        return event?.position === position ? event.id : null;
+      });
     },
     async close() {
       closed.abort();

@@ -17,6 +17,7 @@ import {
   startRole,
   until,
 } from '../support/platform-process.ts';
+import { testDatabase } from '../support/postgres.ts';
 import { openPostgresLogAt } from '../support/postgres-log.ts';
 
 const KEY_TEXT = /plinth_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}/;
@@ -204,6 +205,23 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
     assert.equal(JSON.parse(after.stdout.split('\n')[0]!).position, lines[1]?.position);
     const stats = await json(['log', 'stats']);
     assert.ok(Number(stats.events) > 3 && Number(stats.bytes) > 100);
+    const copyUrl = await testDatabase(t);
+    const copyEnv = { ...env, COPY_URL: copyUrl };
+    const differs = await plinth(['log', 'verify', '--to', 'env:COPY_URL'], { env: copyEnv });
+    assert.equal(differs.code, 1);
+    assert.match(
+      differs.stderr,
+      /^plinth: The logs differ: after 0 equal events, event 1 is .* and nothing more/m,
+    );
+    const copied = await plinth(['log', 'copy', '--to', 'env:COPY_URL', '--json'], { env: copyEnv });
+    assert.ok(JSON.parse(copied.stdout).copied > 3, copied.stderr);
+    const same = await plinth(['log', 'verify', '--from', 'env:COPY_URL', '--to', 'env:COPY_URL'], {
+      env: copyEnv,
+    });
+    assert.match(same.stderr, /^plinth: --from and --to name the same log\.\n$/);
+    const wrong = await plinth(['log', 'copy', '--to', 'mysql://root:hunter2@db/x'], { env });
+    assert.match(wrong.stderr, /^plinth: .* names no log: give postgres:/);
+    assert.doesNotMatch(wrong.stderr, /hunter2/);
     const repeppered = await json(['admin', 'repepper']);
     assert.equal(repeppered.repeppered, 0);
     assert.ok(Number(repeppered.refused) <= 1, 'a parked key holds up none of the others');
@@ -225,7 +243,7 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
       tenants: ['create', 'list', 'get', 'suspend', 'resume', 'admin-key'],
       subjects: ['erase', 'get'],
       projections: ['list', 'rebuild', 'verify', 'parked', 'replay', 'discard'],
-      log: ['tail', 'stats', 'restored', 'export', 'import'],
+      log: ['tail', 'stats', 'restored', 'export', 'import', 'copy', 'verify'],
       admin: ['recover', 'repepper'],
     };
     const top = await plinth(['--help'], { env });

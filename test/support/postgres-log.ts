@@ -1,11 +1,12 @@
 /** A log in a fresh Postgres database, closed after the test. */
-import { openPostgresEventLog, type PostgresEventLog } from '../../infra/event-log/postgres-event-log.ts';
+import type { PlatformLog } from '../../infra/event-log/platform-log.ts';
+import { openPostgresEventLog } from '../../infra/event-log/postgres-event-log.ts';
 import { createPool, type Pool } from '../../infra/postgres/pool.ts';
 import { systemClock } from '../../infra/system-clock.ts';
 import { type Cleanup, testDatabase } from './postgres.ts';
 
 export interface TestLog {
-  readonly log: PostgresEventLog;
+  readonly log: PlatformLog;
   readonly pool: Pool;
   readonly url: string;
 }

@@ -1,0 +1,10 @@
+/** A log as the platform runs it: the port, and what operators and metrics need besides. */
+import type { EventLog } from '../../commands/event-log.ts';
+import type { Epoch } from '../../schemas/envelope.ts';
+
+export interface PlatformLog extends EventLog {
+  /** The history from here on is another one: after a restore, an import or a copy. Answers its epoch. */
+  mintEpoch(): Promise<Epoch>;
+  /** Appends that have not been answered. */
+  waitingAppends(): number;
+}
