@@ -1,12 +1,15 @@
 /**
  * Runs every test: `npm test`, or `npm test -- <part of a path> …` for some of them.
  *
- * One Postgres server serves the whole run; each test that needs a database gets its own on it.
+ * One Postgres server serves the whole run; each test that needs a database gets its own on it. So does one
+ * Kafka broker, where a test asks for it and it can be had.
  */
 import { spawn } from 'node:child_process';
-import { globSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { startKafka } from './support/kafka-server.ts';
 import { startTestServer } from './support/postgres.ts';
+import { without } from './support/servers.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Lines of the product that tests must reach, in percent. */
@@ -28,6 +31,8 @@ if (files.length === 0) {
 }
 
 const server = await startTestServer();
+const usesKafka = files.some((file) => readFileSync(`${root}/${file}`, 'utf8').includes('testKafka('));
+const kafka = usesKafka && without('kafka') === false ? await startKafka() : null;
 const coverage = [
   '--experimental-test-coverage',
   `--test-coverage-lines=${MIN_LINE_COVERAGE}`,
@@ -47,9 +52,13 @@ const runner = spawn(
     ...(wanted.length === 0 ? coverage : []),
     ...files,
   ],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, TEST_POSTGRES_URL: server.url } },
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, TEST_POSTGRES_URL: server.url, TEST_KAFKA_BROKERS: kafka?.brokers ?? '' },
+  },
 );
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
 const code = await new Promise<number>((resolve) => runner.on('exit', (status) => resolve(status ?? 1)));
-await server.stop();
+await Promise.all([server.stop(), kafka?.stop()]);
 process.exit(code);
