@@ -12,6 +12,7 @@ import type { CommandId, Decoded, EventId, Metadata, Recorded, StreamId } from '
 import type { MemoryEventLog } from '../engines/memory-event-log.ts';
 import type { MemoryProjectionDatabase } from '../engines/memory-projection-store.ts';
 import type { MemoryTx } from '../engines/memory-transaction.ts';
+import { keepAlive, type Lives } from './lives.ts';
 import { decodePlain, plainCodec } from './plain-codec.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 
@@ -120,13 +121,6 @@ export async function enter(
   await log.append(stream, 'any', events);
 }
 
-export interface RunnerLives {
-  /** Ends every life, without another. */
-  stop(): Promise<void>;
-  /** Lets runs end and start again. */
-  restart(): void;
-}
-
 export interface WorldOptions {
   readonly database: MemoryProjectionDatabase;
   readonly log: MemoryEventLog;
@@ -136,31 +130,14 @@ export interface WorldOptions {
   readonly mishaps: number;
 }
 
-/** Keeps `count` runners alive; each now and then dies or freezes, and a new life takes its place. */
-export function keepRunning(scheduler: Scheduler, count: number, options: WorldOptions): RunnerLives {
-  let mishaps = options.mishaps;
-  let stopping = false;
-  const lives = new Set<{ abort: AbortController; process: Process; crash: () => void }>();
-
-  const live = async (index: number) => {
-    for (let life = 0; !stopping; life++) {
-      const process = scheduler.process(`runner${index}.${life}`);
+/** Keeps `count` runners alive. */
+export function keepRunning(scheduler: Scheduler, count: number, options: WorldOptions): Lives {
+  return keepAlive(scheduler, {
+    name: 'runner',
+    count,
+    mishaps: options.mishaps,
+    begin(process) {
       const connection = options.database.connect((label) => process.turn(label));
-      const abort = new AbortController();
-      let died: () => void = () => {};
-      const death = new Promise<void>((resolve) => {
-        died = resolve;
-      });
-      const self = {
-        abort,
-        process,
-        crash: () => {
-          process.kill();
-          connection.crash();
-          died();
-        },
-      };
-      lives.add(self);
       const runner = projectionRunner(
         {
           projection: options.projection,
@@ -171,41 +148,9 @@ export function keepRunning(scheduler: Scheduler, count: number, options: WorldO
         },
         { holder: process.name, batchEvents: 1 + scheduler.below(4) },
       );
-      await Promise.race([runner.run(abort.signal), death]);
-      lives.delete(self);
-      // A pause, so that the other may take over.
-      await scheduler.clock.sleep(scheduler.below(3000));
-    }
-  };
-  const fate = async () => {
-    while (mishaps > 0 && !stopping) {
-      await scheduler.clock.sleep(scheduler.below(1500));
-      for (let steps = scheduler.below(30); steps > 0; steps--) await scheduler.turn('fate');
-      const victim = [...lives][scheduler.below(Math.max(1, lives.size))];
-      if (!victim || stopping) continue;
-      mishaps -= 1;
-      if (scheduler.chance(0.5)) {
-        victim.crash();
-      } else {
-        scheduler.note(`${victim.process.name} freezes`);
-        victim.process.frozen = true;
-        await scheduler.clock.sleep(500 + scheduler.below(4000));
-        victim.process.frozen = false;
-        scheduler.note(`${victim.process.name} thaws`);
-      }
-    }
-  };
-  void fate();
-  for (let i = 0; i < count; i++) void live(i);
-  return {
-    async stop() {
-      stopping = true;
-      for (const self of lives) self.crash();
+      return { run: runner.run, crash: () => connection.crash() };
     },
-    restart() {
-      for (const self of [...lives]) self.crash();
-    },
-  };
+  });
 }
 
 /** Waits on the fake clock until it holds, for at most a minute. */

@@ -1,0 +1,88 @@
+/** Processes that are kept alive: each now and then dies or freezes, and a new life takes its place. */
+import type { Process, Scheduler } from './scheduler.ts';
+
+/** What one life of a process does. */
+export interface Life {
+  /** Until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Closes what the dead process held open, as its host would. */
+  crash(): void;
+}
+
+export interface Lives {
+  /** Ends every life, without another. */
+  stop(): Promise<void>;
+  /** Lets runs end and start again. */
+  restart(): void;
+  /** How many deaths and freezes are still to come; one that lasts counts. */
+  mishapsLeft(): number;
+}
+
+export interface LivesOptions {
+  /** Names the processes: `<name>0.0` is the first life of the first. */
+  readonly name: string;
+  readonly count: number;
+  /** How many deaths and freezes at most. */
+  readonly mishaps: number;
+  begin(process: Process): Life;
+}
+
+export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
+  let mishaps = options.mishaps;
+  let stopping = false;
+  const lives = new Set<{ process: Process; crash: () => void }>();
+
+  const live = async (index: number) => {
+    for (let life = 0; !stopping; life++) {
+      const process = scheduler.process(`${options.name}${index}.${life}`);
+      let died: () => void = () => {};
+      const death = new Promise<void>((resolve) => {
+        died = resolve;
+      });
+      const { run, crash } = options.begin(process);
+      const self = {
+        process,
+        crash: () => {
+          process.kill();
+          crash();
+          died();
+        },
+      };
+      lives.add(self);
+      await Promise.race([run(new AbortController().signal), death]);
+      lives.delete(self);
+      // A pause, so that another may take over.
+      await scheduler.clock.sleep(scheduler.below(3000));
+    }
+  };
+  const fate = async () => {
+    while (mishaps > 0 && !stopping) {
+      await scheduler.clock.sleep(scheduler.below(1500));
+      for (let steps = scheduler.below(30); steps > 0; steps--) await scheduler.turn('fate');
+      const victim = [...lives][scheduler.below(Math.max(1, lives.size))];
+      if (!victim || stopping) continue;
+      if (scheduler.chance(0.5)) {
+        victim.crash();
+      } else {
+        scheduler.note(`${victim.process.name} freezes`);
+        victim.process.frozen = true;
+        await scheduler.clock.sleep(500 + scheduler.below(4000));
+        victim.process.frozen = false;
+        scheduler.note(`${victim.process.name} thaws`);
+      }
+      mishaps -= 1;
+    }
+  };
+  void fate();
+  for (let i = 0; i < options.count; i++) void live(i);
+  return {
+    async stop() {
+      stopping = true;
+      for (const self of lives) self.crash();
+    },
+    restart() {
+      for (const self of [...lives]) self.crash();
+    },
+    mishapsLeft: () => mishaps,
+  };
+}
