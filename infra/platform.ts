@@ -81,6 +81,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
           pool: opened.pool,
           clock: opened.clock,
           writer: opened.writer,
+          redisUrl: settings.redisUrl,
           lost: failed,
           ...(signal ? { signal } : {}),
         })

@@ -1,9 +1,12 @@
 /**
  * One process serves the API on a log as long as limits live in its memory: two would let twice as much
- * through. A lease row tells which; a second process is told the name of the first.
+ * through. A lease row tells which; a second process is told the name of the first. Those that share a
+ * Redis count as one holder.
  */
+import { createHash } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Clock } from '../../commands/clock.ts';
+import type { Secret } from '../../schemas/secret.ts';
 import { migrate } from '../postgres/migrations.ts';
 import type { Pool } from '../postgres/pool.ts';
 
@@ -26,6 +29,8 @@ export interface ApiLeaseOptions {
   readonly clock: Clock;
   /** Unique to this life of this process. */
   readonly writer: string;
+  /** Where limits are shared; null: in this process alone. */
+  readonly redisUrl: Secret<string> | null;
   /** Another process has taken the lease: stop serving. */
   readonly lost: (why: string) => void;
   /** Ends the wait for it. */
@@ -40,7 +45,8 @@ const TAKE = `
 
 /** Throws `ApiServedElsewhere` when another living process holds it. */
 export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> {
-  const { pool, clock, writer, lost, signal } = options;
+  const { pool, clock, redisUrl, lost, signal } = options;
+  const holder = redisUrl === null ? options.writer : sharersOf(redisUrl);
   await migrate(pool, 'plinth_api', [
     {
       name: '001-lease',
@@ -49,13 +55,15 @@ export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> 
     },
   ]);
   const name = `process ${process.pid} on ${hostname()}`;
-  const take = async () => (await pool.query(TAKE, [writer, name, LEASE_MS])).length > 0;
+  const take = async () => (await pool.query(TAKE, [holder, name, LEASE_MS])).length > 0;
   const startedMs = clock.now();
   while (!(await take())) {
     if (clock.now() - startedMs > TAKE_OVER_WAIT_MS) {
-      const [holder] = await pool.query<{ process: string }>('SELECT process FROM plinth_api.lease');
+      const [other] = await pool.query<{ process: string }>('SELECT process FROM plinth_api.lease');
       throw new ApiServedElsewhere(
-        `Another process serves the API on this log: ${holder?.process ?? 'unknown'}. Stop it first: two would double every rate limit.`,
+        redisUrl === null
+          ? `Another process serves the API on this log: ${other?.process ?? 'unknown'}. Stop it first, or give both the same REDIS_URL: two would double every rate limit.`
+          : `A process without this REDIS_URL serves the API on this log: ${other?.process ?? 'unknown'}. Stop it first, or give it the same one: limits would not be shared.`,
       );
     }
     await clock.sleep(250, signal);
@@ -75,7 +83,15 @@ export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> 
     async release() {
       stop.abort();
       await renewing;
-      await pool.query('DELETE FROM plinth_api.lease WHERE writer = $1', [writer]).catch(() => {});
+      // What others share runs out by itself.
+      if (redisUrl !== null) return;
+      await pool.query('DELETE FROM plinth_api.lease WHERE writer = $1', [holder]).catch(() => {});
     },
   };
+}
+
+/** All processes that share one Redis, by its address; credentials may differ. */
+function sharersOf(redisUrl: Secret<string>): string {
+  const address = redisUrl.reveal().replace(/\/\/[^@/]*@/, '//');
+  return `redis ${createHash('sha256').update(address).digest('hex').slice(0, 16)}`;
 }
