@@ -26,6 +26,8 @@ export interface Footing {
   readonly record: RelayRecord | null;
   /** Whether any topic of ours, of whatever generation, holds a record. */
   readonly topicsHoldRecords: boolean;
+  /** The highest generation of which a topic exists; 0: none does. */
+  readonly lastGeneration: number;
 }
 
 export interface RelayTopics {

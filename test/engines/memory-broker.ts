@@ -180,6 +180,10 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
         call('relay.holds-records', () =>
           [...topics.values()].some(({ logs }) => logs.some((log) => log.committed.length > 0)),
         ),
+      lastGeneration: () =>
+        call('relay.last-generation', () =>
+          Math.max(0, ...[...topics.values()].map(({ generation }) => generation)),
+        ),
       newMarker() {
         markers += 1;
         return markers;

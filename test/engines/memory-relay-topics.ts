@@ -24,6 +24,7 @@ export interface MemoryProducer {
   /** Behind the last record of the position topic, control records included. */
   positionEnd(): Promise<number>;
   holdsRecords(): Promise<boolean>;
+  lastGeneration(): Promise<number>;
   /** A number that no other marker has. */
   newMarker(): number;
 }
@@ -41,8 +42,9 @@ export function memoryRelayTopics(producer: MemoryProducer, clock: Clock): Relay
       await producer.commit();
       const record = await lastRecordBefore(producer, clock, (seen) => seen === marker);
       const topicsHoldRecords = await producer.holdsRecords();
+      const lastGeneration = await producer.lastGeneration();
       working = true;
-      return { record, topicsHoldRecords };
+      return { record, topicsHoldRecords, lastGeneration };
     },
     async commit(records, record) {
       if (!working) throw new Error('the outcome of the last transaction is unknown: take over first');

@@ -1,0 +1,339 @@
+/**
+ * The relay: carries the log to Kafka, every event once and in order, whatever happens to it. Where it
+ * stands is written in the transaction that carries the events; a relay that starts, or that does not know
+ * what became of its last transaction, fences whoever was before it and reads where to go on.
+ */
+import type { Clock } from '../commands/clock.ts';
+import type { EventLog } from '../commands/event-log.ts';
+import { eventMismatch, historyMismatch } from '../projections/history-check.ts';
+import { readAhead } from '../projections/read-ahead.ts';
+import { type Position, type Recorded, type Slice, START } from '../schemas/envelope.ts';
+import { topicDomainOf } from '../schemas/topics.ts';
+import { firstRecord, relayBatch } from './relay-batch.ts';
+import type { RelayLease } from './relay-lease.ts';
+import type { Footing, RelayRecord, RelayTopics } from './relay-topics.ts';
+
+/** Between the commit of one round of watermarks and the next: with the commit itself, less than 50 ms. */
+export const WATERMARK_EVERY_MS = 35;
+/** Events of one transaction, at most, and bytes of their data and metadata. */
+const BATCH_EVENTS = 500;
+const BATCH_BYTES = 4 * 1024 * 1024;
+/** The log's epoch and end are compared at least this often. */
+const HISTORY_CHECK_MS = 1_000;
+const STANDBY_POLL_MS = 250;
+const RENEW_EVERY_MS = 400;
+const HALTED_POLL_MS = 1_000;
+const MIN_RETRY_MS = 50;
+const MAX_RETRY_MS = 5_000;
+
+export interface RelayDeps {
+  readonly log: Pick<EventLog, 'subscribe' | 'head' | 'eventIdAt'>;
+  readonly topics: RelayTopics;
+  readonly lease: RelayLease;
+  readonly clock: Clock;
+}
+
+export type RelayState =
+  | 'starting'
+  /** Another relay works. */
+  | 'standby'
+  | 'catching_up'
+  | 'live'
+  /** Something is away; tried again with growing pauses. */
+  | 'retrying'
+  /** Waits for an operator or an upgrade: nothing is skipped. */
+  | 'halted'
+  | 'stopped';
+
+export interface RelayHealth {
+  readonly state: RelayState;
+  /** What it waits for, or null. */
+  readonly problem: string | null;
+  readonly generation: number | null;
+  readonly position: Position | null;
+  /** Age of the oldest event that was read and is not relayed, in seconds; 0 when live, null when not known. */
+  readonly lagSeconds: number | null;
+  /** Since it started. */
+  readonly events: number;
+  readonly transactions: number;
+}
+
+export interface RelayOptions {
+  readonly signal: AbortSignal;
+  /** Of each topic, in a generation that this relay begins because there is none. */
+  readonly partitions: number;
+  readonly batchEvents?: number;
+  /** Told of every change of state. */
+  changed?(health: RelayHealth): void;
+}
+
+export interface Relay {
+  /** Until the signal aborts; then the batch under way is committed, with its watermarks. Never rejects. */
+  run(): Promise<void>;
+  health(): RelayHealth;
+}
+
+/** Going on would lose or double something: an operator must act. */
+export class RelayHalted extends Error {
+  override readonly name = 'RelayHalted';
+}
+
+export function relay(deps: RelayDeps, options: RelayOptions): Relay {
+  const { lease, clock } = deps;
+  const { signal } = options;
+  let state: RelayState = 'starting';
+  let problem: string | null = null;
+  let record: RelayRecord | null = null;
+  let pendingMs: number | null = null;
+  let [events, transactions] = [0, 0];
+  let retryMs = MIN_RETRY_MS;
+
+  const health = (): RelayHealth => ({
+    state,
+    problem,
+    generation: record?.generation ?? null,
+    position: record?.bookmark.position ?? null,
+    lagSeconds:
+      pendingMs !== null ? Math.max(0, clock.now() - pendingMs) / 1000 : state === 'live' ? 0 : null,
+    events,
+    transactions,
+  });
+  const become = (next: RelayState, why: string | null = null) => {
+    if (state === next && problem === why) return;
+    state = next;
+    problem = why;
+    options.changed?.(health());
+  };
+  const progress: Progress = {
+    read(timeMs) {
+      pendingMs = timeMs;
+    },
+    committed(now, written, live) {
+      record = now;
+      events += written;
+      transactions += 1;
+      retryMs = MIN_RETRY_MS;
+      if (live) pendingMs = null;
+      become(live ? 'live' : 'catching_up');
+    },
+  };
+
+  /** As long as the lease is ours and nothing goes wrong. */
+  const session = async (): Promise<void> => {
+    const stop = new AbortController();
+    const renewing = keepLease(deps, AbortSignal.any([signal, stop.signal]), () => stop.abort());
+    try {
+      await follow(deps, options, AbortSignal.any([signal, stop.signal]), progress);
+    } finally {
+      stop.abort();
+      await renewing;
+    }
+  };
+
+  return {
+    health,
+    async run() {
+      while (!signal.aborted) {
+        try {
+          // A lease that cannot be asked for is no reason to stand still: fencing keeps two from writing.
+          if (!(await lease.hold().catch(() => state !== 'standby'))) {
+            pendingMs = null;
+            become('standby');
+            await clock.sleep(STANDBY_POLL_MS, signal);
+            continue;
+          }
+          await session();
+          if (!signal.aborted) become('standby');
+        } catch (error) {
+          const { name, message } = error as Error;
+          if (name === 'RelayFenced') {
+            become('standby');
+            await clock.sleep(STANDBY_POLL_MS, signal);
+          } else if (name === 'RelayHalted') {
+            become('halted', message);
+            await clock.sleep(HALTED_POLL_MS, signal);
+          } else {
+            become('retrying', `${name}: ${message}`);
+            await clock.sleep(retryMs, signal);
+            retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
+          }
+        }
+      }
+      await lease.release().catch(() => {});
+      become('stopped');
+    },
+  };
+}
+
+interface Progress {
+  read(timeMs: number): void;
+  committed(record: RelayRecord, events: number, live: boolean): void;
+}
+
+/** Takes over, and carries batch after batch until the signal aborts. Throws for all else. */
+async function follow(
+  deps: RelayDeps,
+  options: RelayOptions,
+  signal: AbortSignal,
+  progress: Progress,
+): Promise<void> {
+  const { log, topics, clock } = deps;
+  const footing = await topics.takeOver();
+  let record = await standing(log, footing, options.partitions);
+  if (signal.aborted) return;
+  let watermarkedMs = clock.now();
+  let checkedMs = clock.now();
+  /** A partition lags, and nothing may come that would bring it a watermark. */
+  let owed = relayBatch(record, [], false).lagging;
+
+  const commit = async (events: readonly Recorded[], live: boolean): Promise<void> => {
+    const due = clock.now() - watermarkedMs >= WATERMARK_EVERY_MS;
+    const batch = relayBatch(record, events, due);
+    await topics.commit(batch.records, batch.record);
+    record = batch.record;
+    owed = batch.lagging;
+    if (due) watermarkedMs = clock.now();
+    progress.committed(record, events.length, live);
+  };
+  const carry = async (slice: Slice): Promise<void> => {
+    if (slice.events.length > 0) progress.read(slice.events[0]!.timeMs);
+    // After the slice was read: one of another history can follow ours only where our event is gone.
+    const checkHead = clock.now() - checkedMs >= HISTORY_CHECK_MS;
+    if (checkHead) checkedMs = clock.now();
+    const look = checkHead ? historyMismatch : eventMismatch;
+    const mismatch = await look(log, record.bookmark);
+    if (mismatch !== null) throw replaced(mismatch);
+    const unknown = slice.events.findIndex((event) => topicDomainOf(event.stream) === null);
+    const known = unknown < 0 ? slice.events : slice.events.slice(0, unknown);
+    const runs = [...runsOf(known)];
+    for (const [index, run] of runs.entries()) {
+      await commit(run, slice.live && unknown < 0 && index === runs.length - 1);
+    }
+    if (unknown >= 0) throw unknownStream(slice.events[unknown]!);
+    if (runs.length === 0) progress.committed(record, 0, slice.live);
+  };
+
+  // Makes the topics, and tells consumers which generation stands.
+  if (footing.record === null) await topics.commit([], record);
+  const reading = new AbortController();
+  const stop = AbortSignal.any([signal, reading.signal]);
+  const batchEvents = options.batchEvents ?? BATCH_EVENTS;
+  const source = log.subscribe(record.bookmark.position, { batchEvents, signal: stop });
+  const slices = readAhead(generatorOf(source), 1, () => reading.abort());
+  try {
+    let next = slices.next();
+    for (;;) {
+      const pause = new AbortController();
+      const wake = owed ? watermarkDue(clock, watermarkedMs, pause.signal) : null;
+      const item = await (wake ? Promise.race([next, wake]) : next);
+      pause.abort();
+      if (item === null) {
+        await commit([], true);
+        continue;
+      }
+      if (item.done) break;
+      await carry(item.value);
+      if (signal.aborted) break;
+      next = slices.next();
+    }
+    // Consumers need not wait for the next relay to learn how far this one came.
+    if (owed) await topics.commit(...transactionOf(relayBatch(record, [], true)));
+  } finally {
+    reading.abort();
+    await slices.return(undefined);
+  }
+}
+
+function transactionOf({ records, record }: ReturnType<typeof relayBatch>) {
+  return [records, record] as const;
+}
+
+async function watermarkDue(clock: Clock, watermarkedMs: number, signal: AbortSignal): Promise<null> {
+  await clock.sleep(Math.max(0, watermarkedMs + WATERMARK_EVERY_MS - clock.now()), signal);
+  return null;
+}
+
+/** Where this relay goes on. Throws `RelayHalted` where it may not. */
+async function standing(
+  log: RelayDeps['log'],
+  { record, topicsHoldRecords }: Footing,
+  partitions: number,
+): Promise<RelayRecord> {
+  if (record === null) {
+    if (topicsHoldRecords) {
+      throw new RelayHalted(
+        `The topics hold records, and where the relay stood is not known: its position topic was lost. ${RESTART}`,
+      );
+    }
+    const { epoch } = await log.head();
+    return firstRecord(1, partitions, { epoch, position: START, eventId: null });
+  }
+  const mismatch = await historyMismatch(log, record.bookmark);
+  if (mismatch !== null) throw replaced(mismatch);
+  return record;
+}
+
+const RESTART =
+  'Run `plinth relay restart`: a new generation of topics begins at the end of the log, and consumers take what lies before it from the log.';
+
+function replaced(mismatch: string): RelayHalted {
+  return new RelayHalted(
+    `The log under the relay was replaced: ${mismatch}. If it was restored or copied, run \`plinth log restored\`. ${RESTART}`,
+  );
+}
+
+function unknownStream({ stream, position }: Recorded): RelayHalted {
+  return new RelayHalted(
+    `At ${position} there is an event of stream ${stream}, which this release has no topic for: a newer one has written it. Upgrade the relay.`,
+  );
+}
+
+/** Within the bounds of a transaction. */
+function* runsOf(events: readonly Recorded[]): Generator<readonly Recorded[]> {
+  let [from, bytes] = [0, 0];
+  for (const [index, event] of events.entries()) {
+    const size = event.data.length + event.metadata.length;
+    if (index > from && (bytes + size > BATCH_BYTES || index - from >= BATCH_EVENTS)) {
+      yield events.slice(from, index);
+      [from, bytes] = [index, 0];
+    }
+    bytes += size;
+  }
+  if (from < events.length) yield events.slice(from);
+}
+
+async function* generatorOf<A>(source: AsyncIterable<A>): AsyncGenerator<A> {
+  yield* source;
+}
+
+/** Until the signal aborts, or another relay has taken the lease. */
+async function keepLease(
+  { lease, clock }: Pick<RelayDeps, 'lease' | 'clock'>,
+  signal: AbortSignal,
+  lost: () => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(RENEW_EVERY_MS, signal);
+    if (signal.aborted) return;
+    // A store that is away gives it to nobody.
+    if (!(await lease.hold().catch(() => true))) return lost();
+  }
+}
+
+/**
+ * Begins a new generation of topics at the end of the log, whatever stood before: for an operator, after a
+ * restore or a copy of the log, a lost position topic, or to change the number of partitions. A relay that
+ * runs is fenced and goes on in the new generation; consumers take what lies before from the log.
+ */
+export async function beginGeneration(
+  { log, topics }: Pick<RelayDeps, 'topics'> & { readonly log: Pick<EventLog, 'head' | 'eventIdAt'> },
+  partitions: number,
+): Promise<RelayRecord> {
+  const { record, lastGeneration } = await topics.takeOver();
+  const { epoch, position } = await log.head();
+  const eventId = await log.eventIdAt(position);
+  const generation = Math.max(record?.generation ?? 0, lastGeneration) + 1;
+  const first = firstRecord(generation, partitions, { epoch, position, eventId });
+  await topics.commit([], first);
+  return first;
+}
