@@ -38,6 +38,10 @@ export interface MemoryBroker {
   record(): RelayRecord | null;
   topics(): readonly (Generation & { readonly domain: string })[];
   groups(): readonly MemoryConsumerGroup[];
+  /** False while a decided transaction has not got all of its control records. */
+  settled(): boolean;
+  /** Calls back whenever more may be readable. */
+  onVisible(hint: () => void): () => void;
   /** The next `n` commits take effect and their answers are lost. */
   loseCommits(n: number): void;
   /** The next `n` calls of any kind fail before they do anything. */
@@ -168,13 +172,17 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
         await call('relay.make-topics', () => {
           for (const domain of Object.keys(topicDomains)) {
             const name = `${domain}.${generation}`;
+            const stands = topics.get(name)?.partitions ?? partitions;
+            if (stands !== partitions) throw new Error(`${name} has ${stands} partitions, not ${partitions}`);
             if (topics.has(name)) continue;
             const logs = Array.from({ length: partitions }, () => new MemoryPartition<Outgoing>());
             topics.set(name, { domain, generation, partitions, logs });
           }
         });
       },
-      readPosition: (from) => call('relay.read-position', () => positions.fetch(from, 100)),
+      // An empty fetch does not mean that nothing more is there.
+      readPosition: (from) =>
+        call('relay.read-position', () => positions.fetch(from, FETCHED_RECORDS - pick(FETCHED_RECORDS + 1))),
       positionEnd: () => call('relay.position-end', () => positions.end),
       holdsRecords: () =>
         call('relay.holds-records', () =>
@@ -240,6 +248,11 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     topics: () =>
       [...topics.values()].map(({ domain, generation, partitions }) => ({ domain, generation, partitions })),
     groups: () => [...groups.values()],
+    settled: () => coordinator.finishing() === null,
+    onVisible(hint) {
+      hints.add(hint);
+      return () => hints.delete(hint);
+    },
     loseCommits(n) {
       commitsToLose += n;
     },

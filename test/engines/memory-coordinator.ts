@@ -98,9 +98,9 @@ export class MemoryCoordinator {
       while (left.length > 0) {
         await this.#turn(`broker.${outcome}`);
         for (const partition of left.splice(this.#pick(left.length), 1)) partition.finish(open.id, outcome);
+        if (left.length === 0) this.#open = null;
         this.#visible();
       }
-      this.#open = null;
     };
     open.finished = finish();
     return open.finished;

@@ -5,6 +5,8 @@ import type { Fetched } from './memory-partition.ts';
 
 /** How long a reader waits for a control record that is on its way. */
 const POLL_MS = 10;
+/** A marker that has not come by then never will: a later one took its place, or the topic was deleted. */
+const MARKER_WAIT_MS = 5_000;
 
 /** What stands in the position topic: the relay's record and its marker have a key each. */
 export type PositionRecord =
@@ -69,7 +71,8 @@ export async function lastRecordBefore(
   isMine: (marker: number) => boolean,
 ): Promise<RelayRecord | null> {
   let last: RelayRecord | null = null;
-  for (let from = 0; ; ) {
+  const deadlineMs = clock.now() + MARKER_WAIT_MS;
+  for (let from = 0; clock.now() < deadlineMs; ) {
     const { records, next } = await producer.readPosition(from);
     for (const { value } of records) {
       if (value.key === 'record') last = value.record;
@@ -78,4 +81,5 @@ export async function lastRecordBefore(
     from = next;
     if (records.length === 0) await clock.sleep(POLL_MS);
   }
+  throw new Error(`the marker did not come back within ${MARKER_WAIT_MS} ms`);
 }

@@ -1,9 +1,9 @@
-/** Processes that are kept alive: each now and then dies or freezes, and a new life takes its place. */
+/** Processes that are kept alive: each now and then dies, stops or freezes, and a new life takes its place. */
 import type { Process, Scheduler } from './scheduler.ts';
 
 /** What one life of a process does. */
 export interface Life {
-  /** Until the signal aborts. */
+  /** Until the signal aborts; then it stops in order. */
   run(signal: AbortSignal): Promise<void>;
   /** Closes what the dead process held open, as its host would. */
   crash(): void;
@@ -14,23 +14,26 @@ export interface Lives {
   stop(): Promise<void>;
   /** Lets runs end and start again. */
   restart(): void;
-  /** How many deaths and freezes are still to come; one that lasts counts. */
-  mishapsLeft(): number;
+  /** Deaths, stops, freezes and thaws so far. */
+  disturbances(): number;
+  /** Whether all that was to befall them is over. */
+  calm(): boolean;
 }
 
 export interface LivesOptions {
   /** Names the processes: `<name>0.0` is the first life of the first. */
   readonly name: string;
   readonly count: number;
-  /** How many deaths and freezes at most. */
+  /** How many deaths, stops and freezes at most. */
   readonly mishaps: number;
   begin(process: Process): Life;
 }
 
 export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
   let mishaps = options.mishaps;
+  let disturbances = 0;
   let stopping = false;
-  const lives = new Set<{ process: Process; crash: () => void }>();
+  const lives = new Set<{ process: Process; stop: AbortController; crash: () => void }>();
 
   const live = async (index: number) => {
     for (let life = 0; !stopping; life++) {
@@ -42,6 +45,7 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
       const { run, crash } = options.begin(process);
       const self = {
         process,
+        stop: new AbortController(),
         crash: () => {
           process.kill();
           crash();
@@ -49,7 +53,7 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
         },
       };
       lives.add(self);
-      await Promise.race([run(new AbortController().signal), death]);
+      await Promise.race([run(self.stop.signal), death]);
       lives.delete(self);
       // A pause, so that another may take over.
       await scheduler.clock.sleep(scheduler.below(3000));
@@ -61,13 +65,18 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
       for (let steps = scheduler.below(30); steps > 0; steps--) await scheduler.turn('fate');
       const victim = [...lives][scheduler.below(Math.max(1, lives.size))];
       if (!victim || stopping) continue;
-      if (scheduler.chance(0.5)) {
+      disturbances += 1;
+      if (scheduler.chance(0.4)) {
         victim.crash();
+      } else if (scheduler.chance(0.2)) {
+        scheduler.note(`${victim.process.name} is told to stop`);
+        victim.stop.abort();
       } else {
         scheduler.note(`${victim.process.name} freezes`);
         victim.process.frozen = true;
         await scheduler.clock.sleep(500 + scheduler.below(4000));
         victim.process.frozen = false;
+        disturbances += 1;
         scheduler.note(`${victim.process.name} thaws`);
       }
       mishaps -= 1;
@@ -83,6 +92,7 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
     restart() {
       for (const self of [...lives]) self.crash();
     },
-    mishapsLeft: () => mishaps,
+    disturbances: () => disturbances,
+    calm: () => mishaps === 0,
   };
 }

@@ -7,6 +7,7 @@ import { executeRule } from './rules/execute.ts';
 import { freshnessRule } from './rules/freshness.ts';
 import { parkingRule } from './rules/parking.ts';
 import { projectionRule } from './rules/projection.ts';
+import { relayRule } from './rules/relay.ts';
 
 export const rules: readonly AnyRule[] = [
   executeRule,
@@ -16,4 +17,5 @@ export const rules: readonly AnyRule[] = [
   epochsRule,
   erasureRule,
   creditsRule,
+  relayRule,
 ];

@@ -145,14 +145,14 @@ export class Scheduler {
     this.#waiting = this.#waiting.filter((w) => w.process?.alive !== false);
     this.#timers = this.#timers.filter((t) => t.process?.alive !== false);
     const runnable = this.#waiting.filter((w) => w.process?.frozen !== true);
-    if (runnable.length > 0 && !(this.#timers.length > 0 && this.chance(this.#drift))) {
+    const timers = this.#timers.filter((t) => t.process?.frozen !== true);
+    if (runnable.length > 0 && !(timers.length > 0 && this.chance(this.#drift))) {
       const chosen = runnable[this.below(runnable.length)]!;
       this.#waiting = this.#waiting.filter((w) => w !== chosen);
       this.note(`${chosen.process?.name ?? '-'} ${chosen.label}`);
       chosen.resume();
       return true;
     }
-    const timers = this.#timers.filter((t) => t.process?.frozen !== true);
     if (timers.length === 0) return false;
     let next = timers[0]!;
     for (const timer of timers) if (timer.dueMs < next.dueMs) next = timer;
