@@ -16,7 +16,7 @@ const RETRY_MS = 100;
 export interface MemoryConsumer {
   group(name: string): MemoryConsumerGroup;
   standing(): Promise<FeedEnds | null>;
-  /** Of every partition of the domains: the offset behind everything, open transactions included. */
+  /** Of every partition of the domains: an offset behind everything that is committed. */
   ends(domains: readonly string[], generation: Generation): Promise<readonly NextOffset[]>;
   fetch(
     wanted: readonly NextOffset[],

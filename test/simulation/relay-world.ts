@@ -1,5 +1,6 @@
 /** What the rules over Kafka share: a log with streams of several domains, a broker, and what befalls both. */
-import { type Bookmark, type Position, START, type StreamId, streamId } from '../../schemas/envelope.ts';
+import { type Bookmark, type StreamId, streamId } from '../../schemas/envelope.ts';
+import type { RelayRecord } from '../../workers/relay-topics.ts';
 import { type MemoryBroker, memoryBroker } from '../engines/memory-broker.ts';
 import type { MemoryEventLog } from '../engines/memory-event-log.ts';
 import type { History, Truth } from './relayed-truth.ts';
@@ -82,7 +83,7 @@ export async function truthOf(log: MemoryEventLog, broker: MemoryBroker): Promis
   let unnoticed: (() => History) | null = null;
   const now = async (): Promise<History> => ({ epoch: (await log.head()).epoch, events: log.events });
   let current = await now();
-  const begins = new Map<number, Position>();
+  const begun = new Map<number, RelayRecord>();
   const partial = new Set<string>();
   let positionLost = false;
   const isLost = ({ epoch, position, eventId }: Bookmark) =>
@@ -90,11 +91,14 @@ export async function truthOf(log: MemoryEventLog, broker: MemoryBroker): Promis
   return {
     broker,
     histories: () => [current, ...past, ...(unnoticed ? [unnoticed()] : [])],
-    beginOf: (generation) => begins.get(generation) ?? START,
+    firstOf: (generation) => begun.get(generation) ?? null,
     isWhole: (generation, { domain }) => !positionLost && !partial.has(`${domain}.${generation}`),
     look() {
       const record = broker.record();
-      if (record && !begins.has(record.generation)) begins.set(record.generation, record.bookmark.position);
+      if (record === null) return;
+      // Where nothing had been relayed, a relay that finds no position begins the same generation again.
+      const again = positionLost && begun.get(record.generation)?.partitions !== record.partitions;
+      if (!begun.has(record.generation) || again) begun.set(record.generation, record);
     },
     isLost,
     mayHalt() {

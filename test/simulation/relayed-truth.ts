@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Epoch, Position, Recorded, StreamId } from '../../schemas/envelope.ts';
 import { type Partition, partitionOf, type Relayed, topicDomainOf } from '../../schemas/topics.ts';
+import type { RelayRecord } from '../../workers/relay-topics.ts';
 import type { MemoryBroker } from '../engines/memory-broker.ts';
 
 /** One history of the log: as it is, or as it was when it was replaced. */
@@ -17,8 +18,8 @@ export interface Truth {
   readonly broker: MemoryBroker;
   /** The topics of a generation follow one of them, from the first record to the last. */
   histories(): readonly History[];
-  /** The position from which a generation relays. */
-  beginOf(generation: number): Position;
+  /** What the relay's first record of a generation said; null: there has been none. */
+  firstOf(generation: number): RelayRecord | null;
   /** False: something was trimmed or deleted, so that the first record need not be the generation's first. */
   isWhole(generation: number, partition: Partition): boolean;
 }
@@ -43,16 +44,18 @@ export function assertTopics(truth: Truth): void {
 function assertFollow(truth: Truth, topics: ReturnType<MemoryBroker['topics']>, history: History): void {
   const { broker } = truth;
   const record = broker.record();
-  for (const { domain, generation, partitions } of topics) {
+  for (const { domain, generation } of topics) {
+    const first = truth.firstOf(generation);
+    // A topic may have more partitions than its generation: nothing is written to them.
+    const partitions = first?.partitions ?? 0;
     for (let partition = 0; partition < partitions; partition++) {
       const place = { domain, partition };
       const name = `${domain}.${generation}/${partition}`;
       const events = eventsOf(history, place, partitions);
       const records = broker.committed(generation, place);
       const whole = truth.isWhole(generation, place);
-      const begin = whole
-        ? truth.beginOf(generation)
-        : (records[0]?.predecessor ?? truth.beginOf(generation));
+      const begin = (whole ? null : records[0]?.predecessor) ?? first!.bookmark.position;
+
       const { last, left } = assertPartition(name, history, events, begin, records);
       // A transaction reaches one partition after the other.
       if (!whole || !broker.settled() || record === null || record.generation !== generation) continue;
