@@ -44,11 +44,11 @@ export function assertTopics(truth: Truth): void {
 function assertFollow(truth: Truth, topics: ReturnType<MemoryBroker['topics']>, history: History): void {
   const { broker } = truth;
   const record = broker.record();
-  for (const { domain, generation } of topics) {
+  for (const { domain, generation, partitions: made } of topics) {
     const first = truth.firstOf(generation);
     // A topic may have more partitions than its generation: nothing is written to them.
     const partitions = first?.partitions ?? 0;
-    for (let partition = 0; partition < partitions; partition++) {
+    for (let partition = 0; partition < Math.min(partitions, made); partition++) {
       const place = { domain, partition };
       const name = `${domain}.${generation}/${partition}`;
       const events = eventsOf(history, place, partitions);

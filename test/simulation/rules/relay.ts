@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../../../commands/clock.ts';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { type Position, START } from '../../../schemas/envelope.ts';
-import { beginGeneration, type Relay, relay } from '../../../workers/relay.ts';
+import { beginGeneration, type Relay, type RelayHealth, relay } from '../../../workers/relay.ts';
 import { RELAY_LEASE_MS } from '../../../workers/relay-lease.ts';
 import type { RelayTopics } from '../../../workers/relay-topics.ts';
 import type { MemoryBroker, MemoryBrokerConnection } from '../../engines/memory-broker.ts';
@@ -90,12 +90,12 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   const still = [deleteAt, replaceAt, loseAt, restartAt].every((at) => at === -1);
   const undisturbed = () => still && lives.disturbances() + fate.disturbances() === 0;
   const late = watermarksInTime(scheduler, broker, undisturbed);
-  // A generation that failed as it began may have left topics with another number of partitions.
-  const halted = () =>
-    [...relays.values()].some((one) => {
-      const { state, problem } = one.health();
-      return state === 'halted' || problem?.includes('partitions, not');
-    });
+  const says = (what: (health: RelayHealth) => boolean) =>
+    [...relays.values()].some((one) => what(one.health()));
+  const asksForRestart = () =>
+    (truth.mayHalt() && says(({ state }) => state === 'halted')) ||
+    // Who was fenced while it began a generation may have left topics with another number of partitions.
+    says(({ problem }) => problem?.includes('partitions, not') === true);
   for (let i = 0; i < total; i++) {
     if (scheduler.chance(0.3)) await scheduler.clock.sleep(scheduler.below(1000));
     await scheduler.turn('write');
@@ -109,7 +109,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   await eventually(scheduler, over, 'no calm');
   await eventually(
     scheduler,
-    () => broken !== null || isLevel(broker, log, truth) || (truth.mayHalt() && halted()),
+    () => broken !== null || isLevel(broker, log, truth) || asksForRestart(),
     'the relay neither reaches the head nor halts',
   );
   if (broken === null && !isLevel(broker, log, truth)) {
