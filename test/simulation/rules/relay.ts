@@ -6,14 +6,12 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../../../commands/clock.ts';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { type Position, START } from '../../../schemas/envelope.ts';
-import { beginGeneration, type Relay, type RelayHealth, relay } from '../../../workers/relay.ts';
 import { RELAY_LEASE_MS } from '../../../workers/relay-lease.ts';
 import type { RelayTopics } from '../../../workers/relay-topics.ts';
 import type { MemoryBroker, MemoryBrokerConnection } from '../../engines/memory-broker.ts';
 import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';
-import { memoryRelayLeases } from '../../engines/memory-relay-lease.ts';
-import { keepAlive } from '../lives.ts';
 import { ENTRY, enter, eventually } from '../projection-world.ts';
+import { beginAnew, keepRelaying } from '../relay-lives.ts';
 import {
   commitsThePositionApart,
   keepsItsPredecessors,
@@ -23,11 +21,11 @@ import {
   sendsWatermarksFirst,
   takesAnEmptyFetchForTheEnd,
 } from '../relay-twins.ts';
-import { brokerFate, brokerOf, PARTITIONS, streams, truthOf, type WorldTruth } from '../relay-world.ts';
+import { brokerFate, brokerOf, streams, truthOf, type WorldTruth } from '../relay-world.ts';
 import { assertTopics } from '../relayed-truth.ts';
 import { replacing } from '../replacing.ts';
 import { defineRule } from '../rule.ts';
-import type { Process, Scheduler } from '../scheduler.ts';
+import type { Scheduler } from '../scheduler.ts';
 
 interface Guards {
   topics(connection: MemoryBrokerConnection, clock: Clock): RelayTopics;
@@ -41,7 +39,6 @@ const WATERMARK_MS = 50;
 async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   const log = memoryEventLog({ clock: scheduler.clock });
   const broker = brokerOf(scheduler);
-  const leases = memoryRelayLeases(scheduler.clock, guards.leaseMs);
   const truth = await truthOf(log, broker);
   let broken: unknown = null;
   const check = () => {
@@ -54,33 +51,13 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   };
   broker.onVisible(check);
 
-  const relays = new Map<Process, Relay>();
-  const lives = keepAlive(scheduler, {
-    name: 'relay',
+  const relays = keepRelaying(scheduler, {
+    log: guards.log(log, broker),
+    broker,
     count: 1 + scheduler.below(2),
     mishaps: scheduler.below(4),
-    begin(process) {
-      const turn = (label: string) => process.turn(label);
-      const connection = broker.connect({ turn, clock: process.clock });
-      const deps = {
-        log: guards.log(process.wrap(log as EventLog, 'log'), broker),
-        topics: guards.topics(connection, process.clock),
-        lease: leases(process.name, turn),
-        clock: process.clock,
-      };
-      const batchEvents = 1 + scheduler.below(4);
-      return {
-        run(signal) {
-          const self = relay(deps, { signal, partitions: PARTITIONS, batchEvents });
-          relays.set(process, self);
-          return self.run().finally(() => relays.delete(process));
-        },
-        crash() {
-          relays.delete(process);
-          connection.crash();
-        },
-      };
-    },
+    leaseMs: guards.leaseMs,
+    topics: guards.topics,
   });
   const fate = brokerFate(scheduler, broker, scheduler.below(4));
   const total = 3 + scheduler.below(12);
@@ -88,14 +65,12 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     scheduler.chance(chance) ? scheduler.below(total) : -1,
   );
   const still = [deleteAt, replaceAt, loseAt, restartAt].every((at) => at === -1);
-  const undisturbed = () => still && lives.disturbances() + fate.disturbances() === 0;
+  const undisturbed = () => still && relays.disturbances() + fate.disturbances() === 0;
   const late = watermarksInTime(scheduler, broker, undisturbed);
-  const says = (what: (health: RelayHealth) => boolean) =>
-    [...relays.values()].some((one) => what(one.health()));
   const asksForRestart = () =>
-    (truth.mayHalt() && says(({ state }) => state === 'halted')) ||
+    (truth.mayHalt() && relays.says(({ state }) => state === 'halted')) ||
     // Who was fenced while it began a generation may have left topics with another number of partitions.
-    says(({ problem }) => problem?.includes('partitions, not') === true);
+    relays.says(({ problem }) => problem?.includes('partitions, not') === true);
   for (let i = 0; i < total; i++) {
     if (scheduler.chance(0.3)) await scheduler.clock.sleep(scheduler.below(1000));
     await scheduler.turn('write');
@@ -103,9 +78,9 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     if (i === deleteAt) truth.deleteTopic(scheduler, scheduler.pick(['keys', 'owners']));
     if (i === replaceAt) await truth.replaceLog(scheduler);
     if (i === loseAt) truth.deletePositionTopic(scheduler);
-    if (i === restartAt) await restart(scheduler, log, broker, relays);
+    if (i === restartAt) await beginAnew(scheduler, log, broker, relays);
   }
-  const over = () => broken !== null || (lives.calm() && fate.calm());
+  const over = () => broken !== null || (relays.calm() && fate.calm());
   await eventually(scheduler, over, 'no calm');
   await eventually(
     scheduler,
@@ -113,7 +88,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     'the relay neither reaches the head nor halts',
   );
   if (broken === null && !isLevel(broker, log, truth)) {
-    await restart(scheduler, log, broker, relays);
+    await beginAnew(scheduler, log, broker, relays);
     await enter(log, scheduler, scheduler.pick(streams), ENTRY, { amount: total, poison: 'none' });
     await eventually(
       scheduler,
@@ -121,40 +96,10 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
       'a new generation does not bring the relay back',
     );
   }
-  await lives.stop();
+  await relays.stop();
   check();
   if (broken) throw broken;
   late();
-}
-
-/** Of an operator, half a second apart. */
-const MAX_TRIES = 60;
-
-/** What an operator does with `plinth relay restart`, until it has worked. */
-async function restart(
-  scheduler: Scheduler,
-  log: MemoryEventLog,
-  broker: MemoryBroker,
-  relays: ReadonlyMap<Process, Relay>,
-): Promise<void> {
-  for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const operator = scheduler.process('operator');
-    const connection = broker.connect({ turn: (label) => operator.turn(label), clock: operator.clock });
-    const deps = { log: operator.wrap(log as EventLog, 'log'), topics: connection.relayTopics() };
-    // Relays that take over in the middle fence the operator, too: where time flies they always do.
-    const held = tries < 3 ? [] : [...relays.keys()];
-    for (const process of held) process.frozen = true;
-    try {
-      await beginGeneration(deps, PARTITIONS + scheduler.below(2));
-      return;
-    } catch (error) {
-      scheduler.note(`no new generation: ${(error as Error).message}`);
-      await scheduler.clock.sleep(500);
-    } finally {
-      for (const process of held) process.frozen = false;
-    }
-  }
-  assert.fail('an operator cannot begin a new generation');
 }
 
 /** Whether every partition of the generation that stands has been told of the log's last event. */
