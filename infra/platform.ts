@@ -11,10 +11,11 @@ import { type Engines, openEngines } from './platform/engines.ts';
 import { startHealthServer } from './platform/health-server.ts';
 import { type Projector, startProjector } from './platform/projector.ts';
 import { readiness } from './platform/readiness.ts';
+import { type RelayRole, startRelay } from './platform/relay-role.ts';
 import type { Log } from './telemetry/log.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 
-export const roles = ['api', 'projector', 'scheduler'] as const;
+export const roles = ['api', 'projector', 'relay', 'scheduler'] as const;
 export type Role = (typeof roles)[number];
 
 export interface Platform {
@@ -101,12 +102,35 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       await caughtUp(opened, started, signal);
       signal?.throwIfAborted();
     }
+    let relay: RelayRole | null = null;
+    if (has('relay')) {
+      const started = await startRelay(opened, log);
+      relay = started;
+      undo.push(() => started.stop());
+      metrics.watch({
+        gauges: () => {
+          const { lagSeconds, events, transactions, state } = started.health();
+          return {
+            plinth_relay_lag_seconds: lagSeconds,
+            plinth_relay_events: events,
+            plinth_relay_transactions: transactions,
+            plinth_relay_stopped: state === 'halted' ? 1 : 0,
+          };
+        },
+      });
+    }
     if (has('scheduler')) {
       const background = await startBackground(opened, log);
       undo.push(() => background.stop());
     }
     let url: string | null = null;
-    const ready = readiness({ engines: opened, projector, draining: () => draining });
+    const ready = readiness({
+      engines: opened,
+      projector,
+      relay,
+      serves: has('api'),
+      draining: () => draining,
+    });
     if (has('api')) {
       const server = await startApiServer({ engines: opened, log, metrics, ready });
       undo.push(() => server.close());

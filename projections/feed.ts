@@ -15,8 +15,8 @@ export interface FeedEnds extends Generation {
   /** How far the relay had come: the bookmark of its last committed record. */
   readonly relayed: Bookmark;
   /**
-   * Of every partition of the domains asked for: the offset behind everything that had been written then,
-   * open transactions included. To be read before the log's head: what lies below is in the log by then.
+   * Of every partition of the domains asked for: the offset behind everything that was committed then. To be
+   * read before the log's head: what lies below is in the log by then.
    */
   readonly offsets: readonly NextOffset[];
 }

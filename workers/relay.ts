@@ -108,10 +108,13 @@ export function relay(deps: RelayDeps, options: RelayOptions): Relay {
     read(timeMs) {
       pendingMs = timeMs;
     },
-    committed(now, written, live) {
+    committed(now, written) {
       record = now;
       events += written;
       transactions += 1;
+    },
+    caughtUp(now, live) {
+      record = now;
       retryMs = MIN_RETRY_MS;
       if (live) pendingMs = null;
       become(live ? 'live' : 'catching_up');
@@ -167,7 +170,10 @@ export function relay(deps: RelayDeps, options: RelayOptions): Relay {
 
 interface Progress {
   read(timeMs: number): void;
-  committed(record: RelayRecord, events: number, live: boolean): void;
+  /** A transaction with so many events. */
+  committed(record: RelayRecord, events: number): void;
+  /** A slice was dealt with; `live`: nothing lay behind it. */
+  caughtUp(record: RelayRecord, live: boolean): void;
 }
 
 /** Takes over, and carries batch after batch until the signal aborts. Throws for all else. */
@@ -186,14 +192,14 @@ async function follow(
   /** A partition lags, and nothing may come that would bring it a watermark. */
   let owed = relayBatch(record, [], false).lagging;
 
-  const commit = async (events: readonly Recorded[], live: boolean): Promise<void> => {
+  const commit = async (events: readonly Recorded[]): Promise<void> => {
     const due = clock.now() - watermarkedMs >= WATERMARK_EVERY_MS;
     const batch = relayBatch(record, events, due);
     await topics.commit(batch.records, batch.record);
     record = batch.record;
     owed = batch.lagging;
     if (due) watermarkedMs = clock.now();
-    progress.committed(record, events.length, live);
+    progress.committed(record, events.length);
   };
   const carry = async (slice: Slice): Promise<void> => {
     if (slice.events.length > 0) progress.read(slice.events[0]!.timeMs);
@@ -205,12 +211,9 @@ async function follow(
     if (mismatch !== null) throw replaced(mismatch);
     const unknown = slice.events.findIndex((event) => topicDomainOf(event.stream) === null);
     const known = unknown < 0 ? slice.events : slice.events.slice(0, unknown);
-    const runs = [...runsOf(known)];
-    for (const [index, run] of runs.entries()) {
-      await commit(run, slice.live && unknown < 0 && index === runs.length - 1);
-    }
+    for (const run of runsOf(known)) await commit(run);
     if (unknown >= 0) throw unknownStream(slice.events[unknown]!);
-    if (runs.length === 0) progress.committed(record, 0, slice.live);
+    progress.caughtUp(record, slice.live);
   };
 
   // Makes the topics, and tells consumers which generation stands.
@@ -228,7 +231,7 @@ async function follow(
       const item = await (wake ? Promise.race([next, wake]) : next);
       pause.abort();
       if (item === null) {
-        await commit([], true);
+        await commit([]);
         continue;
       }
       if (item.done) break;

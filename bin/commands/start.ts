@@ -1,4 +1,4 @@
-/** `plinth start`, `api`, `projector`, `scheduler`: the long-running roles. */
+/** `plinth start`, `api`, `projector`, `relay`, `scheduler`: the long-running roles. */
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { adminKeyFile } from '../../infra/platform/admin-key-file.ts';
@@ -6,6 +6,7 @@ import { type Platform, type Role, roles, startPlatform } from '../../infra/plat
 import { createLog } from '../../infra/telemetry/log.ts';
 import { Failure, sentenceFor } from '../failure.ts';
 import { settingsOf } from '../settings.ts';
+import { addRelayCommands } from './relay.ts';
 
 /** What has not ended by then is cut. */
 const HARD_DEADLINE_MS = 25_000;
@@ -16,7 +17,7 @@ export function addRoleCommands(program: Command): void {
   program
     .command('start')
     .description('Run the whole platform in this process')
-    .action(() => runRoles([...roles]));
+    .action(() => runRoles(null));
   program
     .command('api')
     .description('Run the HTTP API')
@@ -25,14 +26,20 @@ export function addRoleCommands(program: Command): void {
     .command('projector')
     .description('Run the projections that fill the read models')
     .action(() => runRoles(['projector']));
+  addRelayCommands(program, () => runRoles(['relay']));
   program
     .command('scheduler')
     .description('Run what falls due with time and what follows from events')
     .action(() => runRoles(['scheduler']));
 }
 
-async function runRoles(wanted: readonly Role[]): Promise<void> {
+/** Null: all that the settings allow. */
+async function runRoles(only: readonly Role[] | null): Promise<void> {
   const settings = settingsOf(process.env);
+  const wanted = only ?? roles.filter((role) => role !== 'relay' || settings.kafkaBrokers !== null);
+  if (wanted.includes('relay') && settings.kafkaBrokers === null) {
+    throw new Failure('The relay carries the log to Kafka: set KAFKA_BROKERS.', 78);
+  }
   const log = createLog({ level: settings.logLevel });
   const starting = new AbortController();
   let started: Promise<Platform> | undefined;

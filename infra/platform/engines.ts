@@ -13,6 +13,7 @@ import type { LogWriter } from '../event-log/log-writer.ts';
 import { postgresLogWriter } from '../event-log/log-writer.ts';
 import type { PlatformLog } from '../event-log/platform-log.ts';
 import { openPostgresEventLog } from '../event-log/postgres-event-log.ts';
+import { type OpenedKafka, openKafka } from '../kafka/kafka.ts';
 import { openPostgresDataKeys, type PostgresDataKeys } from '../postgres/data-keys.ts';
 import { createPool, type Pool } from '../postgres/pool.ts';
 import { migrateProjections, postgresProjectionStore } from '../postgres/projection-store.ts';
@@ -45,6 +46,8 @@ export interface Engines {
   readonly codec: Codec;
   readonly store: ReturnType<typeof postgresProjectionStore>;
   readonly readModels: PostgresReadModels;
+  /** Null: there is none, and all projections follow the log. */
+  readonly kafka: OpenedKafka | null;
   readonly keyDeps: KeyDeps;
   /** Names this life of this process. */
   readonly writer: string;
@@ -131,6 +134,17 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
     });
     const readModels = postgresReadModels({ pool: replica, primary: pool, clock });
     undo.push(() => readModels.close());
+    const kafka =
+      settings.kafkaBrokers === null
+        ? null
+        : openKafka({
+            brokers: settings.kafkaBrokers,
+            prefix: settings.kafkaTopicPrefix,
+            replicas: settings.kafkaReplicas,
+            clock,
+            onLog: ({ message, detail }) => log.debug({ component: 'kafka', detail }, message),
+          });
+    if (kafka) undo.push(() => kafka.close());
     const measured = metrics ? measuredLog(ownLog, metrics) : ownLog;
     return {
       settings,
@@ -149,6 +163,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       codec,
       store: postgresProjectionStore(pool, { advanced: readModels.moved }),
       readModels,
+      kafka,
       keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers },
       writer: Buffer.from(random.bytes(8)).toString('hex'),
       close: () => closeAll(undo),

@@ -1,7 +1,9 @@
 /** Whether this process can do its work now, and which dependency stands in the way. */
 import type { Readiness } from '../../api/deps.ts';
+import { within } from '../within.ts';
 import type { Engines } from './engines.ts';
 import type { Projector } from './projector.ts';
+import type { RelayRole } from './relay-role.ts';
 
 /** Probes come often: one look serves all that come within this time. */
 const CACHED_MS = 500;
@@ -13,12 +15,16 @@ export interface ReadinessSources {
   readonly engines: Engines;
   /** Null when this process runs none. */
   readonly projector: Projector | null;
+  readonly relay: RelayRole | null;
+  /** It serves the API: a relay that stands still is told, and takes no traffic from it. */
+  readonly serves: boolean;
   readonly draining: () => boolean;
 }
 
 type Check = { readonly ok: boolean; readonly detail: string | null };
 
-export function readiness({ engines, projector, draining }: ReadinessSources): () => Promise<Readiness> {
+export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
+  const { engines, projector, relay, serves, draining } = sources;
   const { clock } = engines;
   const failures = new Map<string, number>();
   let lookedMs = Number.NEGATIVE_INFINITY;
@@ -26,7 +32,7 @@ export function readiness({ engines, projector, draining }: ReadinessSources): (
 
   const check = async (name: string, look: () => Promise<unknown>): Promise<[string, Check]> => {
     try {
-      await within(look(), LOOK_TIMEOUT_MS, clock);
+      await within(clock, LOOK_TIMEOUT_MS, name, look());
       failures.set(name, 0);
       return [name, { ok: true, detail: null }];
     } catch (error) {
@@ -47,7 +53,12 @@ export function readiness({ engines, projector, draining }: ReadinessSources): (
       const ok = state === 'live' || state === 'standby' || state === 'catching_up';
       return [`projection:${projection}`, { ok, detail: ok ? null : (problem ?? state) }];
     });
-    return Object.fromEntries([...checks, ...runners]);
+    const relays = relay === null ? [] : [relay.health()];
+    const carriers = relays.map(({ state, problem }): [string, Check] => {
+      const ok = state === 'live' || state === 'standby' || state === 'catching_up';
+      return ['relay', { ok, detail: ok ? null : (problem ?? state) }];
+    });
+    return Object.fromEntries([...checks, ...runners, ...carriers]);
   };
   return async () => {
     const nowMs = clock.now();
@@ -59,19 +70,7 @@ export function readiness({ engines, projector, draining }: ReadinessSources): (
       ...(await seen),
       ...(draining() ? { process: { ok: false, detail: 'it is stopping' } } : {}),
     };
-    return { ready: Object.values(checks).every(({ ok }) => ok), checks };
+    const ready = Object.entries(checks).every(([name, { ok }]) => ok || (serves && name === 'relay'));
+    return { ready, checks };
   };
-}
-
-async function within<T>(work: Promise<T>, timeoutMs: number, clock: Engines['clock']): Promise<T> {
-  const done = new AbortController();
-  const late = clock.sleep(timeoutMs, done.signal).then(() => {
-    throw new Error(`no answer within ${timeoutMs} ms`);
-  });
-  late.catch(() => {});
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    done.abort();
-  }
 }

@@ -51,6 +51,10 @@ export const gaugeHelp = {
     'Personal fields whose data key is missing although nothing erased it: look into it.',
   plinth_freshness_head_age_seconds: 'Since the last look at the head of the log began.',
   plinth_freshness_poll_age_seconds: 'Since the last poll of changes began.',
+  plinth_relay_lag_seconds: 'Age of the oldest event that is not in Kafka yet.',
+  plinth_relay_events: 'Events carried to Kafka since the start.',
+  plinth_relay_transactions: 'Transactions of the relay since the start.',
+  plinth_relay_stopped: 'Whether the relay waits for an operator or an upgrade.',
   plinth_log_waiting_appends: 'Appends that wait for a call.',
 } as const satisfies Record<string, string>;
 

@@ -64,6 +64,9 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
   let broker: ChildProcess | null = null;
   const launch = async () => {
     broker = java('kafka.Kafka', config);
+    // Whoever forgets it is not kept alive by it: the sweeper ends it.
+    broker.unref();
+    for (const stream of [broker.stdout, broker.stderr]) (stream as unknown as { unref(): void }).unref();
     await writeFile(pidFile, String(broker.pid));
     await ready(broker, folder);
   };
@@ -71,6 +74,7 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
     const child = broker;
     if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.ref();
     child.kill(signal);
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
     await ended;

@@ -1,0 +1,39 @@
+/** `plinth relay`: the role, and what an operator does to its topics. */
+import type { Command } from 'commander';
+import { beginGeneration } from '../../workers/relay.ts';
+import { Failure } from '../failure.ts';
+import { withEngines } from '../local.ts';
+import { printFields, printJson } from '../output.ts';
+import { whole } from './keys.ts';
+
+export function addRelayCommands(program: Command, run: () => Promise<void>): void {
+  const relay = program
+    .command('relay')
+    .description('Run the relay that carries the log to Kafka; as many as wanted, one works')
+    .action(run);
+
+  relay
+    .command('restart')
+    .description(
+      'Begin a new generation of topics at the end of the log: after a restore or a copy of the log, a lost position topic, or for another number of partitions',
+    )
+    .option('--partitions <n>', 'of each topic; unset: KAFKA_PARTITIONS', whole)
+    .option('--json', 'print JSON')
+    .action((o: { partitions?: number; json?: boolean }) =>
+      withEngines(async ({ kafka, log, settings }) => {
+        if (kafka === null) throw new Failure('There are no topics: KAFKA_BROKERS is not set.');
+        const topics = kafka.relayTopics();
+        try {
+          const record = await beginGeneration({ log, topics }, o.partitions ?? settings.kafkaPartitions);
+          const { generation, partitions, bookmark } = record;
+          if (o.json) return printJson({ generation, partitions, position: bookmark.position });
+          printFields({}, { generation, partitions, position: bookmark.position });
+          console.log(
+            'A relay that runs goes on there by itself. Projections take what lies before it from the log.',
+          );
+        } finally {
+          await topics.close();
+        }
+      }),
+    );
+}

@@ -1,0 +1,43 @@
+/** The role that carries the log to Kafka: as many processes as wanted, of which one works. */
+import { type Relay, type RelayHealth, relay } from '../../workers/relay.ts';
+import { postgresRelayLease } from '../postgres/relay-lease.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Engines } from './engines.ts';
+
+export interface RelayRole {
+  health(): RelayHealth;
+  stop(): Promise<void>;
+}
+
+/** Throws where no Kafka is set. */
+export async function startRelay(engines: Engines, log: Log): Promise<RelayRole> {
+  const { kafka, settings, clock, pool, writer } = engines;
+  if (kafka === null) throw new Error('The relay carries the log to Kafka: set KAFKA_BROKERS.');
+  const stop = new AbortController();
+  const topics = kafka.relayTopics();
+  const started: Relay = relay(
+    {
+      log: engines.log,
+      topics,
+      lease: await postgresRelayLease(pool, settings.kafkaTopicPrefix, writer),
+      clock,
+    },
+    { signal: stop.signal, partitions: settings.kafkaPartitions, changed: (health) => tell(log, health) },
+  );
+  const running = started.run();
+  return {
+    health: () => started.health(),
+    async stop() {
+      stop.abort();
+      await running;
+      await topics.close();
+    },
+  };
+}
+
+function tell(log: Log, { state, problem, position, generation }: RelayHealth): void {
+  const fields = { component: 'relay', state, problem, position, revision: generation };
+  if (state === 'halted') log.error(fields, 'the relay waits for an operator');
+  else if (state === 'retrying') log.warn(fields, 'the relay cannot go on now; it tries again');
+  else log.debug(fields, 'the relay changed its state');
+}
