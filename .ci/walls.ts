@@ -74,7 +74,7 @@ const walls: Readonly<Record<string, Wall>> = {
 /** Files of `infra/` whose purpose is to join the rooms. */
 const composition = new Set(['infra/platform.ts']);
 /** Ports' own values (error classes, constants, pure functions) that an adapter needs to keep its contract. */
-const portValues = /^(commands|projections)\/[^/]+\.ts$|^commands\/keys\/gcra\.ts$/;
+const portValues = /^(commands|projections|workers)\/[^/]+\.ts$|^commands\/keys\/gcra\.ts$/;
 
 export function importsOf(source: string): Import[] {
   const found: Import[] = [];

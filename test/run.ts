@@ -49,6 +49,7 @@ const runner = spawn(
     '--test-reporter=./test/reporter.ts',
     '--test-reporter-destination=stdout',
     '--disable-warning=ExperimentalWarning',
+    '--disable-warning=TimeoutNegativeWarning',
     ...(wanted.length === 0 ? coverage : []),
     ...files,
   ],
