@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../../commands/clock.ts';
 import type { EventLog } from '../../commands/event-log.ts';
 import { beginGeneration, type Relay, type RelayHealth, relay } from '../../workers/relay.ts';
+import type { RelayLease } from '../../workers/relay-lease.ts';
 import type { RelayTopics } from '../../workers/relay-topics.ts';
 import type { MemoryBroker, MemoryBrokerConnection } from '../engines/memory-broker.ts';
 import { memoryRelayLeases } from '../engines/memory-relay-lease.ts';
@@ -29,6 +30,12 @@ export function keepRelaying(scheduler: Scheduler, options: RelaysOptions): Rela
   const { log, broker, topics = (connection) => connection.relayTopics() } = options;
   const leases = memoryRelayLeases(scheduler.clock, options.leaseMs);
   const relays = new Map<Process, Relay>();
+  // Where the store of the lease is away both may write in turn: that they never do at once is Kafka's word.
+  const awayOf = scheduler.chance(0.2) ? 0.5 : 0;
+  const sometimesAway = (lease: RelayLease): RelayLease => ({
+    hold: () => (scheduler.chance(awayOf) ? Promise.reject(new Error('no route')) : lease.hold()),
+    release: () => lease.release(),
+  });
   const lives = keepAlive(scheduler, {
     name: 'relay',
     count: options.count,
@@ -39,7 +46,7 @@ export function keepRelaying(scheduler: Scheduler, options: RelaysOptions): Rela
       const deps = {
         log: process.wrap(log, 'log'),
         topics: topics(connection, process.clock),
-        lease: leases(process.name, turn),
+        lease: sometimesAway(leases(process.name, turn)),
         clock: process.clock,
       };
       const batchEvents = 1 + scheduler.below(4);
