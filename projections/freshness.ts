@@ -13,12 +13,11 @@ import type { EventLog, Head } from '../commands/event-log.ts';
 import type { Epoch, Position, StreamId } from '../schemas/envelope.ts';
 import { ChangeWindow } from './change-window.ts';
 import type { ChangesSource } from './changes.ts';
+import { isFresh } from './fresh.ts';
 import { eventMismatch } from './history-check.ts';
 import type { Stamp } from './projection.ts';
 import { singleFlight } from './single-flight.ts';
 
-/** How long ago a head and a poll may have started, at most. */
-export const FRESH_MS = 5_000;
 /** Between the end of a sample and the start of the next. */
 export const SAMPLE_EVERY_MS = 250;
 /** However many hints come, polls start no closer together. */
@@ -116,6 +115,11 @@ export class Freshness {
     return this.#head;
   }
 
+  /** Epoch and revision of what may be used now; null before the first poll. */
+  place(): Pick<Stamp, 'epoch' | 'revision'> | null {
+    return this.#poll?.stamp ?? null;
+  }
+
   /** What metrics show. Ages in milliseconds; null before the first sample. */
   gauges(): { headAgeMs: number | null; pollAgeMs: number | null; windowStreams: number } {
     const now = this.#deps.clock.now();
@@ -135,7 +139,7 @@ export class Freshness {
     if (poll === null || this.#halted !== null) return false;
     if (stamp.epoch !== poll.stamp.epoch || stamp.revision !== poll.stamp.revision) return false;
     const now = this.#deps.clock.now();
-    if (!fresh(poll.startedMs, now)) return false;
+    if (!isFresh(poll.startedMs, now)) return false;
     const head = this.#oldestFreshHead(now);
     if (head === undefined) return false;
     if (poll.stamp.position < head.position && stamp.position < head.position) return false;
@@ -148,7 +152,7 @@ export class Freshness {
   /** Whether a head and a poll are young enough to judge by; when not, only a refresh can help. */
   sampled(): boolean {
     const now = this.#deps.clock.now();
-    if (this.#poll === null || !fresh(this.#poll.startedMs, now)) return false;
+    if (this.#poll === null || !isFresh(this.#poll.startedMs, now)) return false;
     return this.#oldestFreshHead(now) !== undefined;
   }
 
@@ -169,7 +173,7 @@ export class Freshness {
 
   #oldestFreshHead(now: number): HeadSample | undefined {
     const heads = this.#heads;
-    for (let i = 0; i < heads.length; i++) if (fresh(heads[i]!.startedMs, now)) return heads[i];
+    for (let i = 0; i < heads.length; i++) if (isFresh(heads[i]!.startedMs, now)) return heads[i];
     return undefined;
   }
 
@@ -199,7 +203,7 @@ export class Freshness {
     // Earlier heads of another history say nothing of this one.
     if (this.#head?.epoch !== head.epoch || (last && head.position < last.position)) this.#heads = [];
     const now = this.#deps.clock.now();
-    while (this.#heads.length > 0 && !fresh(this.#heads[0]!.startedMs, now)) this.#heads.shift();
+    while (this.#heads.length > 0 && !isFresh(this.#heads[0]!.startedMs, now)) this.#heads.shift();
     this.#heads.push({ startedMs, position: head.position });
     this.#head = head;
     if (this.#seen && head.position < this.#seen.position && head.epoch === this.#seen.epoch) {
@@ -287,12 +291,6 @@ export class Freshness {
       if (!this.#hinted) await this.#deps.clock.sleep(SAMPLE_EVERY_MS - POLL_GAP_MS, this.#wake.signal);
     }
   }
-}
-
-/** A clock that was set back makes a sample old, not young. */
-function fresh(startedMs: number, now: number): boolean {
-  const ageMs = now - startedMs;
-  return ageMs >= 0 && ageMs <= FRESH_MS;
 }
 
 function recent(failedMs: number, now: number): boolean {

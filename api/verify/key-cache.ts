@@ -5,9 +5,9 @@ import { isRevoked } from '../../commands/keys/is-revoked.ts';
 import type { KeyLookup, VerifyRow, VerifyRows } from '../../projections/keys/verify-row.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
-import { positionToken } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
-import { digestsOf, lean, type StampedEntry, streamsOf } from './key-entry.ts';
+import { lean, type StampedEntry, stampedEntry } from './key-entry.ts';
+import type { SecondLevel } from './second-level.ts';
 
 /** Reads rows and their stamp in one snapshot on the primary; at most `MAX_ROWS_PER_LOAD`. */
 export type LoadRows = (lookups: readonly KeyLookup[]) => Promise<VerifyRows>;
@@ -26,6 +26,8 @@ export interface KeyCacheDeps {
   readonly clock: Clock;
   /** Told of every snapshot that entries were made from. */
   readonly saw: (stamp: Stamp) => void;
+  /** Where processes share what they have read. */
+  readonly shared?: SecondLevel | undefined;
   readonly maxEntries?: number;
   readonly maxNegativeEntries?: number;
 }
@@ -62,6 +64,14 @@ export class KeyCache {
   /** What is held under a name, usable or not. */
   get(name: string): StampedEntry | undefined {
     return this.#entries.get(name) ?? this.#negative.get(name);
+  }
+
+  /** What another process has read and may be used now, or null. Never rejects. */
+  async recall(name: string, lookup: KeyLookup): Promise<StampedEntry | null> {
+    const history = this.#history;
+    const entry = (await this.#deps.shared?.find(name)) ?? null;
+    if (entry !== null && history === this.#history) this.#keep(name, lookup, entry);
+    return entry;
   }
 
   /** Reads the row anew, in one statement with others that are asked for meanwhile. */
@@ -110,22 +120,23 @@ export class KeyCache {
       const { stamp, halted, rows } = await withDeadline(this.#deps.clock, LOAD_DEADLINE_MS, load);
       if (halted !== null) throw new PlinthError('log_epoch_changed', halted);
       this.#deps.saw(stamp);
+      const read: { name: string; entry: StampedEntry }[] = [];
       for (const [index, waiting] of batch.entries()) {
         const entry = entryOf(waiting.lookup, rows[index]!, stamp);
-        if (history === this.#history) this.#keep(waiting, entry);
+        if (history === this.#history) this.#keep(waiting.name, waiting.lookup, entry);
+        if (isShared(waiting.lookup, entry)) read.push({ name: waiting.name, entry });
         waiting.resolve(entry);
       }
+      if (history === this.#history) this.#deps.shared?.put(read);
     } catch (error) {
       for (const waiting of batch) waiting.reject(error);
     }
   }
 
-  #keep({ name, lookup }: Waiting, entry: StampedEntry): void {
+  #keep(name: string, lookup: KeyLookup, entry: StampedEntry): void {
     const held = this.get(name);
     if (held && newer(held.stamp, entry.stamp)) return;
-    const foreign = !('keyId' in lookup);
-    if (foreign && (entry.key === null || isRevoked(entry.key, entry.owner))) {
-      // A later import of the same digest would touch none of the streams that this entry names.
+    if (!isLasting(lookup, entry)) {
       this.#entries.delete(name);
     } else if (entry.key !== null) {
       this.#negative.delete(name);
@@ -137,6 +148,16 @@ export class KeyCache {
   }
 }
 
+/** Of a foreign key that is none, or none any more, a later import of the same digest would touch no stream. */
+function isLasting(lookup: KeyLookup, entry: StampedEntry): boolean {
+  return 'keyId' in lookup || (entry.key !== null && !isRevoked(entry.key, entry.owner));
+}
+
+/** Ids that nobody has are not: whoever makes them up would fill the shared cache. */
+function isShared(lookup: KeyLookup, entry: StampedEntry): boolean {
+  return entry.key !== null && isLasting(lookup, entry);
+}
+
 function newer(a: Stamp, b: Stamp): boolean {
   return a.epoch === b.epoch && a.revision === b.revision && a.position > b.position;
 }
@@ -144,14 +165,7 @@ function newer(a: Stamp, b: Stamp): boolean {
 function entryOf(lookup: KeyLookup, row: VerifyRow, stamp: Stamp): StampedEntry {
   const key = row.key && lean(row.key);
   const keyId = key?.keyId ?? ('keyId' in lookup ? lookup.keyId : null);
-  return {
-    key,
-    owner: row.owner,
-    suspended: row.tenant?.suspended ?? false,
-    parked: row.parked.key || row.parked.owner || row.parked.tenant,
-    streams: keyId === null ? [] : streamsOf(keyId, key?.tenant ?? null, key?.ownerId ?? null),
-    digests: digestsOf(key),
-    position: positionToken(stamp.epoch, stamp.position),
-    stamp,
-  };
+  const suspended = row.tenant?.suspended ?? false;
+  const parked = row.parked.key || row.parked.owner || row.parked.tenant;
+  return stampedEntry({ key, owner: row.owner, suspended, parked }, keyId, stamp);
 }

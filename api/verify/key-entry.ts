@@ -3,15 +3,19 @@ import { type KeyState, noKey } from '../../commands/keys/key-state.ts';
 import type { OwnerState } from '../../commands/keys/owner-state.ts';
 import { keyStream, ownerStream, tenantStream } from '../../commands/streams.ts';
 import type { Stamp } from '../../projections/projection.ts';
-import type { StreamId, TenantId } from '../../schemas/envelope.ts';
+import { positionToken, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 
-export interface KeyEntry {
+/** What was found; the rest of an entry follows from it. */
+export interface KeyFindings {
   /** Null: there is no such key. */
   readonly key: KeyState | null;
   readonly owner: OwnerState;
   readonly suspended: boolean;
   /** Its own stream, its owner's or its tenant's is parked: nothing is known of what waits there. */
   readonly parked: boolean;
+}
+
+export interface KeyEntry extends KeyFindings {
   /** What a change must touch to make this entry old. */
   readonly streams: readonly StreamId[];
   /** Digests of the key's secrets, in their order, as bytes. */
@@ -23,6 +27,21 @@ export interface KeyEntry {
 /** From a row: usable as long as its stamp is. */
 export interface StampedEntry extends KeyEntry {
   readonly stamp: Stamp;
+}
+
+/** @param keyId also of a key that is not there, where it is known which one was looked for */
+export function stampedEntry(findings: KeyFindings, keyId: string | null, stamp: Stamp): StampedEntry {
+  const { key, owner, suspended, parked } = findings;
+  return {
+    key,
+    owner,
+    suspended,
+    parked,
+    streams: keyId === null ? [] : streamsOf(keyId, key?.tenant ?? null, key?.ownerId ?? null),
+    digests: digestsOf(key),
+    position: positionToken(stamp.epoch, stamp.position),
+    stamp,
+  };
 }
 
 export function streamsOf(keyId: string, tenant: string | null, ownerId: string | null): readonly StreamId[] {

@@ -1,6 +1,6 @@
 /**
  * The facts that a verify is judged on, fresh enough to trust: a cached row; else the same after one
- * shared refresh; else the row read anew; else the key's, owner's and tenant's streams folded from the
+ * shared refresh; else a row that another process has shared; else the row read anew; else the key's, owner's and tenant's streams folded from the
  * log's leader; else none (`verify_stale`). Never facts that are too old.
  */
 import { LRUCache } from 'lru-cache';
@@ -10,7 +10,8 @@ import { evolveKey, noKey } from '../../commands/keys/key-state.ts';
 import { evolveOwner, noOwner } from '../../commands/keys/owner-state.ts';
 import { keyStream, ownerStream, tenantStream } from '../../commands/streams.ts';
 import { evolveTenant, noTenant } from '../../commands/tenants/tenant-state.ts';
-import { FRESH_MS, type Freshness } from '../../projections/freshness.ts';
+import { isFresh } from '../../projections/fresh.ts';
+import type { Freshness } from '../../projections/freshness.ts';
 import type { KeyLookup } from '../../projections/keys/verify-row.ts';
 import { type Position, positionToken, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
@@ -21,7 +22,7 @@ import { FoldUnavailable, type StreamFolds } from './stream-folds.ts';
 const MAX_FOLDED_ENTRIES = 10_000;
 const RETRY_AFTER_SECONDS = 1;
 
-export type FactsSource = 'cache' | 'refresh' | 'row' | 'fold' | 'stale';
+export type FactsSource = 'cache' | 'refresh' | 'shared' | 'row' | 'fold' | 'stale';
 
 export interface KeyFactsDeps {
   readonly freshness: Freshness;
@@ -73,8 +74,7 @@ export class KeyFacts {
     if (this.#folded.size === 0 || freshness.halted !== null) return undefined;
     const folded = this.#folded.get(name);
     if (!folded || folded.reached < atLeast) return undefined;
-    const ageMs = clock.now() - folded.startedMs;
-    if (ageMs < 0 || ageMs > FRESH_MS) return undefined;
+    if (!isFresh(folded.startedMs, clock.now())) return undefined;
     // 5 s are for want of anything better: a change that is known of ends them.
     const touched = folded.streams.some((stream) => this.#changed(stream) > folded.reached);
     return touched ? undefined : folded;
@@ -94,6 +94,15 @@ export class KeyFacts {
       }
     }
     this.#halt();
+    // Without a head and a poll nothing that is shared could be used.
+    if (freshness.sampled()) {
+      const shared = await cache.recall(name, lookup);
+      if (shared && shared.stamp.position >= atLeast && freshness.usable(shared.stamp, shared.streams)) {
+        on?.('shared');
+        return shared;
+      }
+      this.#halt();
+    }
     // The row may be away while the log is not.
     const row = await cache.load(name, lookup).catch((error: unknown) => {
       if (error instanceof PlinthError && error.rejection.code === 'log_epoch_changed') throw error;
@@ -142,8 +151,7 @@ export class KeyFacts {
       ]);
       const parts = [key, owner, house].filter((part) => part !== null);
       const startedMs = Math.min(...parts.map((part) => part.startedMs));
-      const ageMs = clock.now() - startedMs;
-      if (ageMs < 0 || ageMs > FRESH_MS) throw new FoldUnavailable('the log took too long');
+      if (!isFresh(startedMs, clock.now())) throw new FoldUnavailable('the log took too long');
       const epoch = freshness.head?.epoch;
       if (epoch === undefined) throw new FoldUnavailable('the head of the log is not known yet');
       const reached = parts.map((part) => part.reached).sort()[0]!;

@@ -3,7 +3,7 @@ import type { Clock } from '../../commands/clock.ts';
 import { type Codec, NewerSchemaVersion, UndecodableEvent, UnknownEventType } from '../../commands/codec.ts';
 import type { Decider, Fact } from '../../commands/decider.ts';
 import type { EventLog } from '../../commands/event-log.ts';
-import { FRESH_MS } from '../../projections/freshness.ts';
+import { isFresh } from '../../projections/fresh.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
 import { type Position, START, type StreamId } from '../../schemas/envelope.ts';
 
@@ -63,7 +63,7 @@ export class StreamFolds {
     const startedMs = this.#deps.clock.now();
     const head = this.#deps.knownHead();
     const kept = this.#kept.get(stream);
-    if (kept && fresh(kept.startedMs, startedMs) && kept.head >= atLeast) {
+    if (kept && isFresh(kept.startedMs, startedMs) && kept.head >= atLeast) {
       return kept.folded as Promise<Folded<S>>;
     }
     if (this.#inFlight >= MAX_FOLDS_IN_FLIGHT) {
@@ -116,12 +116,8 @@ export class StreamFolds {
     this.#kept.delete(stream);
     this.#kept.set(stream, kept);
     for (const [oldest, { startedMs }] of this.#kept) {
-      if (fresh(startedMs, kept.startedMs) && this.#kept.size <= MAX_FOLDS_KEPT) return;
+      if (isFresh(startedMs, kept.startedMs) && this.#kept.size <= MAX_FOLDS_KEPT) return;
       this.#kept.delete(oldest);
     }
   }
-}
-
-function fresh(startedMs: number, now: number): boolean {
-  return now >= startedMs && now - startedMs <= FRESH_MS;
 }

@@ -4,10 +4,12 @@ import type { Codec } from '../../commands/codec.ts';
 import type { EventLog } from '../../commands/event-log.ts';
 import type { Peppers } from '../../commands/peppers.ts';
 import type { ChangesSource } from '../../projections/changes.ts';
+import { ConfirmedStamps } from '../../projections/confirmed-stamps.ts';
 import { Freshness, type FreshnessEvent } from '../../projections/freshness.ts';
 import type { VerifyKey } from '../../schemas/commands/verify.ts';
 import { positionToken, START } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
+import type { Secret } from '../../schemas/secret.ts';
 import type { VerifyFault, VerifyView } from '../../schemas/views/verify.ts';
 import { type Authenticated, authenticate, type Peer } from './authenticate.ts';
 import { CreditBlocks } from './credit-blocks.ts';
@@ -16,6 +18,9 @@ import { KeyCache, type LoadRows } from './key-cache.ts';
 import { type FactsSource, KeyFacts } from './key-facts.ts';
 import type { Limiter } from './limiter.ts';
 import { RequestMemo } from './request-memo.ts';
+import { SecondLevel, type SharedEvent } from './second-level.ts';
+import type { SharedCache } from './shared-cache.ts';
+import { sharedEntries } from './shared-entry.ts';
 import type { Spending } from './spend.ts';
 import { StreamFolds } from './stream-folds.ts';
 import { type RecordUsage, type VerifyContext, verifyKey, verifyMany } from './verify-key.ts';
@@ -36,7 +41,9 @@ export interface VerifierDeps {
   readonly onUnknown?: () => void;
   readonly onFreshness?: (event: FreshnessEvent, detail: string) => void;
   readonly onFacts?: (source: FactsSource) => void;
-  /** Of every cache here, in place of its own bound. */
+  /** Rows that several processes share, and what its entries are sealed with (`keyring.derive('shared-cache')`). */
+  readonly shared?: { readonly cache: SharedCache; readonly secret: Secret<Uint8Array> } | undefined;
+  readonly onShared?: (event: SharedEvent, count: number) => void;
   /** Bound of each cache that has a larger one: for tests, and for small machines. */
   readonly maxEntries?: number;
 }
@@ -62,7 +69,21 @@ export interface Verifier {
 export function createVerifier(deps: VerifierDeps): Verifier {
   const { log, codec, clock, peppers, limiter, record, onUnknown } = deps;
   const freshness = new Freshness({ log, changes: deps.changes, clock, on: deps.onFreshness });
+  const confirmed = new ConfirmedStamps(log, (stamp) => freshness.saw(stamp));
+  freshness.onDrop(() => confirmed.drop());
+  const shared =
+    deps.shared &&
+    new SecondLevel({
+      shared: deps.shared.cache,
+      entries: sharedEntries(deps.shared.secret),
+      clock,
+      place: () => freshness.place(),
+      usable: (entry) => freshness.usable(entry.stamp, entry.streams),
+      confirm: (stamp) => confirmed.confirm(stamp),
+      on: deps.onShared,
+    });
   const cache = new KeyCache({
+    shared,
     load: deps.loadRows,
     clock,
     saw: (stamp) => freshness.saw(stamp),

@@ -67,12 +67,12 @@ describe('the keyring', () => {
   it('gives each use a derived key of its own, which no rotation changes', () => {
     const before = keyringOf(hex(1), `1:${hex(2)}`);
     const after = keyringOf(hex(9), `1:${hex(2)},2:${hex(3)}`);
-    const bytes = (['request-digest', 'cursor', 'idempotency'] as const).map((use) => {
+    const bytes = (['request-digest', 'cursor', 'idempotency', 'shared-cache'] as const).map((use) => {
       const derived = Buffer.from(before.derive(use).reveal()).toString('hex');
       assert.equal(Buffer.from(after.derive(use).reveal()).toString('hex'), derived);
       return derived;
     });
-    assert.equal(new Set(bytes).size, 3);
+    assert.equal(new Set(bytes).size, 4);
     const digest = requestDigest(before.derive('request-digest'), Buffer.from('{}'));
     assert.match(digest, /^[\w-]{43}$/);
     assert.notEqual(requestDigest(before.derive('request-digest'), Buffer.from('{ }')), digest);

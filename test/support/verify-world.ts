@@ -3,7 +3,7 @@
  * clock that it moves.
  */
 import type { LoadRows } from '../../api/verify/key-cache.ts';
-import { createVerifier } from '../../api/verify/verifier.ts';
+import { createVerifier, type VerifierDeps } from '../../api/verify/verifier.ts';
 import { importedDigestOf, pepperedDigest } from '../../commands/keys/digest.ts';
 import { mintKey } from '../../commands/keys/key-format.ts';
 import { evolveKey, type KeyState, noKey } from '../../commands/keys/key-state.ts';
@@ -123,7 +123,7 @@ export function verifyWorld(options: { readonly maxEntries?: number } = {}) {
     return answer.position;
   }
 
-  const makeVerifier = () =>
+  const makeVerifier = (more: Partial<VerifierDeps> = {}) =>
     createVerifier({
       log: {
         async head() {
@@ -188,6 +188,7 @@ export function verifyWorld(options: { readonly maxEntries?: number } = {}) {
       clock,
       record: (_tenant, keyId, code) => decisions.push({ keyId, code }),
       ...options,
+      ...more,
     });
   const verifier = makeVerifier();
   let keys = 0;

@@ -11,7 +11,7 @@ import type { KeyDeps } from '../../../commands/keys/key-command.ts';
 import type { KeyState } from '../../../commands/keys/key-state.ts';
 import { setCredits } from '../../../commands/keys/set-credits.ts';
 import { systemContext } from '../../../commands/system-context.ts';
-import { FRESH_MS } from '../../../projections/freshness.ts';
+import { FRESH_MS } from '../../../projections/fresh.ts';
 import { PlinthError } from '../../../schemas/errors.ts';
 import type { Credits } from '../../../schemas/values.ts';
 import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';

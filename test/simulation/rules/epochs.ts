@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { keyStream, tenantStream } from '../../../commands/streams.ts';
-import { FRESH_MS } from '../../../projections/freshness.ts';
+import { FRESH_MS } from '../../../projections/fresh.ts';
 import { rebuildProjection } from '../../../projections/rebuild.ts';
 import type { EventId, Position } from '../../../schemas/envelope.ts';
 import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';

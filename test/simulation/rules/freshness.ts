@@ -4,7 +4,7 @@ import type { LoadRows } from '../../../api/verify/key-cache.ts';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { keyStream, ownerStream, tenantStream } from '../../../commands/streams.ts';
 import type { ChangesSource } from '../../../projections/changes.ts';
-import { FRESH_MS } from '../../../projections/freshness.ts';
+import { FRESH_MS } from '../../../projections/fresh.ts';
 import { rebuildProjection } from '../../../projections/rebuild.ts';
 import { START } from '../../../schemas/envelope.ts';
 import { memoryEventLog } from '../../engines/memory-event-log.ts';
