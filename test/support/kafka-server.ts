@@ -2,12 +2,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 import { kafkaJars } from './kafka-jars.ts';
 import type { Cleanup } from './postgres.ts';
+import { endChild, sweepServer, unrefAll } from './server-sweeper.ts';
 
 const START_TIMEOUT_MS = 90_000;
 const STOP_TIMEOUT_MS = 20_000;
@@ -60,32 +61,20 @@ export async function startKafka(options: KafkaServerOptions = {}): Promise<Kafk
   );
 
   const pidFile = join(folder, 'pid');
-  const sweeper = sweepBroker(pidFile, folder);
+  const sweeper = sweepServer(pidFile, folder);
   let broker: ChildProcess | null = null;
   const launch = async () => {
     broker = java('kafka.Kafka', config);
-    // Whoever forgets it is not kept alive by it: the sweeper ends it.
-    broker.unref();
-    for (const stream of [broker.stdout, broker.stderr]) (stream as unknown as { unref(): void }).unref();
+    unrefAll(broker, broker.stdout, broker.stderr);
     await writeFile(pidFile, String(broker.pid));
     await ready(broker, folder);
   };
   const kill = async (signal: 'SIGTERM' | 'SIGKILL') => {
-    const child = broker;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    child.ref();
-    child.kill(signal);
-    const late = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
-    await ended;
-    clearTimeout(late);
+    if (broker) await endChild(broker, signal, STOP_TIMEOUT_MS);
   };
   const stop = async () => {
     await kill('SIGTERM');
-    const swept = new Promise((resolve) => sweeper.once('exit', resolve));
-    sweeper.ref();
-    sweeper.stdin!.end();
-    await swept;
+    await sweeper.sweep();
   };
   try {
     await launch();
@@ -201,29 +190,4 @@ async function ends(child: ChildProcess, what: string): Promise<void> {
     child.once('close', resolve);
   });
   if (code !== 0) throw new Error(`Kafka: ${what} ended with ${code}: ${said.slice(-2_000)}`);
-}
-
-/** Reads until this process closes the pipe: its end, even by SIGKILL, does. */
-function sweepBroker(pidFile: string, folder: string): ChildProcess {
-  const sweep =
-    'cat >/dev/null; p=$(cat "$1" 2>/dev/null); [ -n "$p" ] && kill -KILL "$p" 2>/dev/null; while kill -0 "$p" 2>/dev/null; do sleep 0.1; done; rm -rf "$2"';
-  const sweeper = spawn('/bin/sh', ['-c', sweep, 'sh', pidFile, folder], {
-    stdio: ['pipe', 'ignore', 'ignore'],
-    detached: true,
-    cwd: '/',
-  });
-  sweeper.unref();
-  (sweeper.stdin as unknown as { unref(): void }).unref();
-  return sweeper;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Secret } from '../../schemas/secret.ts';
+import { startFaultProxy } from '../../test/support/fault-proxy.ts';
+import { ownRedis, startRedisCluster } from '../../test/support/redis-server.ts';
+import { without } from '../../test/support/servers.ts';
+import { openRedis, type RedisConnection, type RedisOptions } from './connection.ts';
+import { RedisFailure } from './redis-failure.ts';
+import { redisScript } from './script.ts';
+
+const counter = redisScript('counter', "return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}");
+
+describe('the connection to Redis', { skip: without('redis') }, () => {
+  it('carries out commands, and scripts that the server does not know yet', async (t) => {
+    const server = await ownRedis(t);
+    const redis = await ready(t, server.url);
+    await redis.set('plinth:{a}1', 'x', 60_000);
+    assert.equal(await redis.get('plinth:{a}1'), 'x');
+    assert.deepEqual(await redis.mget(['plinth:{a}1', 'plinth:{a}2']), ['x', null]);
+    await redis.del(['plinth:{a}1']);
+    assert.equal(await redis.get('plinth:{a}1'), null);
+    assert.deepEqual(await redis.run(counter, ['plinth:{a}n'], [2, 'b']), [2, 'b']);
+    await server.cli('script', 'flush');
+    assert.deepEqual(await redis.run(counter, ['plinth:{a}n'], [3, 'b']), [5, 'b']);
+  });
+
+  it('says that it is away and fails at once while nothing listens, and comes back by itself', async (t) => {
+    const server = await ownRedis(t);
+    const states: string[] = [];
+    const redis = await ready(t, server.url, { onState: (state) => states.push(state) });
+    await server.kill('SIGKILL');
+    await until(() => redis.state() === 'away');
+    await assert.rejects(redis.get('plinth:a'), failure('away'));
+    await server.restart();
+    assert.ok(await redis.whenReady(20_000));
+    assert.equal(await redis.get('plinth:a'), null);
+    assert.deepEqual(states, ['ready', 'away', 'ready']);
+  });
+
+  it('opens while there is no server, and is ready when there is', async (t) => {
+    const server = await ownRedis(t);
+    await server.kill('SIGKILL');
+    const redis = opened(t, server.url);
+    assert.equal(await redis.whenReady(20), false);
+    await assert.rejects(redis.get('plinth:a'), failure('away'));
+    await server.restart();
+    assert.ok(await redis.whenReady(20_000));
+  });
+
+  it('pays the deadline of a frozen server a few times, not with every command', async (t) => {
+    const server = await ownRedis(t);
+    const redis = await ready(t, server.url, { deadlineMs: 50 });
+    server.signal('SIGSTOP');
+    for (let late = 0; redis.state() === 'ready'; late++) {
+      assert.ok(late < 4, 'it is still taken for ready');
+      await assert.rejects(redis.get('plinth:a'), failure('late'));
+    }
+    await assert.rejects(redis.get('plinth:a'), failure('away'));
+    server.signal('SIGCONT');
+    assert.ok(await redis.whenReady(20_000));
+    assert.equal(await redis.get('plinth:a'), null);
+  });
+
+  it('gives up a connection that hangs and one that is cut, and is back when they are healed', async (t) => {
+    const server = await ownRedis(t);
+    const proxy = await startFaultProxy(t, { port: server.port });
+    const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 50 });
+    for (const fault of ['hang', 'cut'] as const) {
+      const asked = redis.get('plinth:a').catch(() => {});
+      proxy[fault]();
+      await asked;
+      await until(() => redis.state() === 'away');
+      proxy.heal();
+      assert.ok(await redis.whenReady(20_000), fault);
+      assert.equal(await redis.get('plinth:a'), null);
+    }
+  });
+
+  it('is away while every answer is later than the deadline', async (t) => {
+    const server = await ownRedis(t);
+    const proxy = await startFaultProxy(t, { port: server.port });
+    const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 50 });
+    proxy.slow(150);
+    await until(() => redis.state() === 'away');
+    proxy.heal();
+    assert.ok(await redis.whenReady(20_000));
+  });
+
+  it('takes no more commands than may be in flight', async (t) => {
+    const server = await ownRedis(t);
+    const redis = await ready(t, server.url);
+    const answers = await Promise.allSettled(Array.from({ length: 10_001 }, () => redis.get('plinth:a')));
+    const failures = answers.filter((answer) => answer.status === 'rejected');
+    assert.ok(
+      failures.length > 0 && failures.every(({ reason }) => reason.kind === 'busy' || reason.kind === 'late'),
+    );
+    assert.equal(failures.filter(({ reason }) => reason.kind === 'busy').length, 1);
+    assert.equal(await redis.get('plinth:a'), null);
+  });
+
+  it('keeps passwords and arguments out of what it says', async (t) => {
+    const server = await ownRedis(t, { password: 'open sesame' });
+    const told: string[] = [];
+    const right = await ready(t, server.url, { onState: (_, why) => told.push(why) });
+    await assert.rejects(
+      right.run(redisScript('broken', 'return nil + ARGV[1]'), ['plinth:{a}'], ['hidden']),
+      (error: Error) => {
+        assert.equal(error.message, 'redis broken: ERR in line 1 of the script');
+        assert.doesNotMatch(
+          `${error.stack} ${JSON.stringify(error, Object.getOwnPropertyNames(error))}`,
+          /hidden/,
+        );
+        return true;
+      },
+    );
+    const wrong = opened(t, server.url.replace('sesame', 'barley'), { onState: (_, why) => told.push(why) });
+    await until(() => wrong.state() === 'away');
+    await assert.rejects(wrong.get('plinth:a'), (error: Error) => {
+      told.push(error.message);
+      return true;
+    });
+    assert.match(told.join(), /WRONGPASS/);
+    assert.doesNotMatch(told.join(), /sesame|barley|127\.0\.0\.1/);
+    assert.throws(
+      () => openRedis({ url: new Secret('redis://u:%zz-secret@h') }),
+      (error: Error) => !error.message.includes('secret'),
+    );
+  });
+
+  it('hears what another publishes, again after the server was away, and nothing once it stopped', async (t) => {
+    const server = await ownRedis(t);
+    const redis = await ready(t, server.url);
+    const heard: string[] = [];
+    const stop = redis.subscribe('plinth:news', (message) => heard.push(message));
+    const publishUntilHeard = async (message: string) => {
+      await until(async () => {
+        await redis.publish('plinth:news', message).catch(() => {});
+        return heard.includes(message);
+      });
+    };
+    await publishUntilHeard('one');
+    await server.kill('SIGKILL');
+    await server.restart();
+    assert.ok(await redis.whenReady(20_000));
+    await publishUntilHeard('two');
+    stop();
+    const before = heard.length;
+    await redis.publish('plinth:news', 'three');
+    await redis.get('plinth:a');
+    assert.deepEqual(
+      heard.slice(before).filter((message) => message === 'three'),
+      [],
+    );
+  });
+
+  it('works on a cluster, and again after one of its nodes was away', async (t) => {
+    const cluster = await startRedisCluster();
+    t.after(() => cluster.stop());
+    const redis = await ready(t, cluster.url);
+    const keys = Array.from({ length: 30 }, (_, i) => `plinth:{${i}}n`);
+    for (const key of keys) assert.deepEqual(await redis.run(counter, [key], [1, 'x']), [1, 'x']);
+    const sizes = await Promise.all(cluster.nodes.map((node) => node.cli('dbsize')));
+    assert.ok(
+      sizes.every((size) => Number(size) > 0),
+      'the keys lie on all nodes',
+    );
+    const heard: string[] = [];
+    redis.subscribe('plinth:news', (message) => heard.push(message));
+    await until(async () => {
+      await redis.publish('plinth:news', 'x');
+      return heard.length > 0;
+    });
+    await cluster.nodes[0]!.kill('SIGKILL');
+    await cluster.nodes[0]!.restart();
+    await until(async () =>
+      (await Promise.allSettled(keys.map((key) => redis.get(key)))).every(
+        ({ status }) => status === 'fulfilled',
+      ),
+    );
+  });
+});
+
+type Cleanup = { after(clean: () => Promise<void>): void };
+
+function opened(t: Cleanup, url: string, options: Partial<RedisOptions> = {}): RedisConnection {
+  const redis = openRedis({ url: new Secret(url), ...options });
+  t.after(() => redis.close());
+  return redis;
+}
+
+async function ready(t: Cleanup, url: string, options: Partial<RedisOptions> = {}): Promise<RedisConnection> {
+  const redis = opened(t, url, options);
+  assert.ok(await redis.whenReady(20_000));
+  return redis;
+}
+
+function failure(kind: RedisFailure['kind']): (error: unknown) => boolean {
+  return (error) => error instanceof RedisFailure && error.kind === kind;
+}
+
+async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await holds()); tries++) {
+    assert.ok(tries < 1_000, 'it did not come about within 20 s');
+    await pause(20);
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * The connection to Redis that a process shares: one server, or a cluster. Redis is a helper that may go
+ * at any time, so a command never waits for it: it is answered within the deadline, or fails.
+ *
+ * Keys are named `plinth:{<hash tag>}…`; what one call touches has one hash tag, for in a cluster it must
+ * lie on one node.
+ */
+import type { Clock } from '../../commands/clock.ts';
+import type { Secret } from '../../schemas/secret.ts';
+import { systemClock } from '../system-clock.ts';
+import { type Client, commandClient } from './ioredis.ts';
+import { type OnMessage, openMessages } from './messages.ts';
+import { failureOf, isServerTrouble, RedisFailure, replyCode } from './redis-failure.ts';
+import { parseRedisUrl } from './redis-url.ts';
+import type { RedisScript } from './script.ts';
+
+export const KEY_PREFIX = 'plinth:';
+/** From the call to the answer of a command. */
+export const COMMAND_DEADLINE_MS = 200;
+/** Commands in a row that fail for the server's sake until it counts as away. */
+const TROUBLES_UNTIL_AWAY = 3;
+const PROBE_READY_MS = 1_000;
+const PROBE_AWAY_MS = 250;
+/** In a cluster, each asks another node. */
+const PROBE_KEYS = 64;
+const MAX_IN_FLIGHT_COMMANDS = 10_000;
+
+export type RedisState = 'connecting' | 'ready' | 'away';
+
+/** All reject with `RedisFailure` alone, within the deadline. */
+export interface RedisConnection {
+  /**
+   * `away` after three commands in a row that were late or lost: commands then fail at once, and a probe
+   * every 250 ms finds out when it is back. Nothing has to be restarted.
+   */
+  state(): RedisState;
+  /** True as soon as it is ready; false when it is not within the time. */
+  whenReady(timeoutMs: number): Promise<boolean>;
+  get(key: string): Promise<string | null>;
+  /** In the order asked. One hash tag. */
+  mget(keys: readonly string[]): Promise<readonly (string | null)[]>;
+  /** Nothing is kept for ever. */
+  set(key: string, value: string, ttlMs: number): Promise<void>;
+  /** One hash tag. */
+  del(keys: readonly string[]): Promise<void>;
+  /** Runs a script at once, all or nothing, on the keys of one hash tag. What it answers is not checked. */
+  run(script: RedisScript, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>;
+  publish(channel: string, message: string): Promise<void>;
+  /** What is published while this process is connected; a hint, never the truth. Answers how to stop. */
+  subscribe(channel: string, listener: OnMessage): () => void;
+  close(): Promise<void>;
+}
+
+export interface RedisOptions {
+  readonly url: Secret<string>;
+  readonly clock?: Clock;
+  readonly deadlineMs?: number;
+  /** Told at every change, with why in words that hold no secret. */
+  readonly onState?: (state: RedisState, why: string) => void;
+  /** Every command, with how long it took. */
+  readonly onCommand?: (name: string, seconds: number, outcome: 'ok' | RedisFailure['kind']) => void;
+}
+
+/** Returns at once; throws only when the connection string cannot be read. */
+export function openRedis(options: RedisOptions): RedisConnection {
+  const { clock = systemClock, deadlineMs = COMMAND_DEADLINE_MS, onState, onCommand } = options;
+  const target = parseRedisUrl(options.url);
+  const client: Client = commandClient(target);
+  const messages = openMessages(target, clock);
+  const closing = new AbortController();
+  let state = 'connecting' as RedisState;
+  let troubles = 0;
+  let inFlight = 0;
+  const waiters = new Set<() => void>();
+  let probeNow = new AbortController();
+  let lastError = 'not connected';
+
+  const turn = (next: RedisState, why: string) => {
+    if (state === next) return;
+    state = next;
+    onState?.(next, why);
+    if (next !== 'ready') return;
+    for (const wake of waiters) wake();
+  };
+  client.on('error', (error: Error & { code?: string }) => {
+    lastError =
+      error.code ?? (error.name === 'ReplyError' ? replyCode(error.message) : 'the connection failed');
+  });
+
+  client.on('close', () => turn('away', lastError));
+  client.on('ready', () => probeNow.abort());
+
+  /** Answers, or rejects with `RedisFailure`, in time. What is late stays in flight until it is settled. */
+  const send = <T>(name: string, call: () => Promise<T>): Promise<T> => {
+    if (inFlight >= MAX_IN_FLIGHT_COMMANDS) {
+      return Promise.reject(new RedisFailure('busy', name, `${MAX_IN_FLIGHT_COMMANDS} commands in flight`));
+    }
+    inFlight += 1;
+    const startedMs = performance.now();
+    return new Promise<T>((resolve, reject) => {
+      let open = true;
+      const end = (failure: RedisFailure | null) => {
+        if (!open) return false;
+        open = false;
+        clearTimeout(timer);
+        if (!failure) troubles = 0;
+        else if (isServerTrouble(failure) && ++troubles >= TROUBLES_UNTIL_AWAY) turn('away', failure.message);
+        onCommand?.(name, (performance.now() - startedMs) / 1000, failure?.kind ?? 'ok');
+        return true;
+      };
+      const late = () => {
+        const failure = new RedisFailure('late', name, `no answer within ${deadlineMs} ms`);
+        if (end(failure)) reject(failure);
+      };
+      // An answer that came while this process was busy is read before the deadline is judged.
+      const timer = setTimeout(() => setImmediate(late), deadlineMs);
+      call().then(
+        (answer) => {
+          inFlight -= 1;
+          if (end(null)) resolve(answer);
+        },
+        (error: unknown) => {
+          inFlight -= 1;
+          const failure = failureOf(name, error);
+          if (end(failure)) reject(failure);
+        },
+      );
+    });
+  };
+  const command = <T>(name: string, call: () => Promise<T>): Promise<T> => {
+    if (state === 'ready') return send(name, call);
+    onCommand?.(name, 0, 'away');
+    return Promise.reject(new RedisFailure('away', name, lastError));
+  };
+
+  const probe = async (key: string) => {
+    try {
+      await send('probe', () => client.get(key));
+      if (!closing.signal.aborted) turn('ready', 'it answers');
+    } catch (error) {
+      // Whoever has not been connected yet tells why after some tries.
+      if (troubles >= TROUBLES_UNTIL_AWAY) turn('away', (error as Error).message);
+    }
+  };
+  const probing = (async () => {
+    for (let round = 0; !closing.signal.aborted; round++) {
+      probeNow = new AbortController();
+      await probe(`${KEY_PREFIX}{probe-${round % PROBE_KEYS}}`);
+      const pauseMs = state === 'ready' ? PROBE_READY_MS : PROBE_AWAY_MS;
+      await clock.sleep(pauseMs, AbortSignal.any([probeNow.signal, closing.signal]));
+    }
+  })();
+
+  return {
+    state: () => state,
+    async whenReady(timeoutMs) {
+      if (state === 'ready') return true;
+      const given = new AbortController();
+      const wake = () => given.abort();
+      waiters.add(wake);
+      await clock.sleep(timeoutMs, given.signal);
+      waiters.delete(wake);
+      return given.signal.aborted;
+    },
+    get: (key) => command('get', () => client.get(key)),
+    mget: (keys) => (keys.length === 0 ? Promise.resolve([]) : command('mget', () => client.mget(...keys))),
+    async set(key, value, ttlMs) {
+      await command('set', () => client.set(key, value, 'PX', Math.max(1, Math.ceil(ttlMs))));
+    },
+    async del(keys) {
+      if (keys.length > 0) await command('del', () => client.del(...keys));
+    },
+    run: (script, keys, args) =>
+      command(script.name, () =>
+        client.evalsha(script.sha1, keys.length, ...keys, ...args).catch((error: Error) => {
+          if (!error.message.startsWith('NOSCRIPT')) throw error;
+          return client.eval(script.text, keys.length, ...keys, ...args);
+        }),
+      ),
+    async publish(channel, message) {
+      await command('publish', () => client.publish(channel, message));
+    },
+    subscribe: messages.subscribe,
+    async close() {
+      closing.abort();
+      turn('away', 'it is closed');
+      client.disconnect();
+      await Promise.all([probing, messages.close()]);
+    },
+  };
+}

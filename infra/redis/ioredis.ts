@@ -1,0 +1,74 @@
+/**
+ * The client of Redis, behind one door. It is loaded as CommonJS: loaded as a module, its spans would be
+ * missing without a word.
+ */
+import { createRequire } from 'node:module';
+import type * as IoRedis from 'ioredis';
+import type { RedisNode, RedisTarget } from './redis-url.ts';
+
+const ioredis = createRequire(import.meta.url)('ioredis') as typeof IoRedis;
+
+export type Client = IoRedis.Redis | IoRedis.Cluster;
+
+const CONNECT_TIMEOUT_MS = 2_000;
+/** A socket that owes an answer for so long is given up: one that was cut without a word hangs for minutes. */
+const SILENT_SOCKET_MS = 2_000;
+const MAX_RETRY_DELAY_MS = 1_000;
+
+/** Attempts to connect never end. */
+function retryDelayMs(attempt: number): number {
+  return Math.min(MAX_RETRY_DELAY_MS, 50 * 2 ** Math.min(attempt, 10));
+}
+
+function options(target: RedisTarget) {
+  return {
+    ...(target.username === undefined ? {} : { username: target.username }),
+    ...(target.password === undefined ? {} : { password: target.password.reveal() }),
+    ...(target.tls ? { tls: {} } : {}),
+    protocol: 2,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SILENT_SOCKET_MS,
+    // What was in flight when a connection broke fails at once: sent again, it would count twice.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    disableClientInfo: true,
+  } as const;
+}
+
+/** Of a server, or of a cluster where there are several nodes. Connects by itself, for ever. */
+export function commandClient(target: RedisTarget): Client {
+  if (target.nodes.length === 1) {
+    return new ioredis.Redis({
+      ...options(target),
+      ...target.nodes[0]!,
+      db: target.database,
+      enableOfflineQueue: false,
+      retryStrategy: retryDelayMs,
+    });
+  }
+  return new ioredis.Cluster([...target.nodes], {
+    redisOptions: options(target),
+    enableOfflineQueue: false,
+    clusterRetryStrategy: retryDelayMs,
+    // Nodes are taken as they are named: a certificate is for the name.
+    dnsLookup: (address, callback) => callback(null, address),
+    // Few and short: the caller's deadline is near.
+    maxRedirections: 3,
+    retryDelayOnFailover: 50,
+    retryDelayOnClusterDown: 50,
+    retryDelayOnTryAgain: 50,
+    slotsRefreshTimeout: 1_000,
+    slotsRefreshInterval: 5_000,
+  });
+}
+
+/** To one node, once: for messages, which every node of a cluster passes on. */
+export function messageClient(target: RedisTarget, node: RedisNode): IoRedis.Redis {
+  return new ioredis.Redis({
+    ...options(target),
+    ...node,
+    lazyConnect: true,
+    autoResubscribe: false,
+    retryStrategy: () => null,
+  });
+}
