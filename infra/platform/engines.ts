@@ -15,9 +15,9 @@ import type { PlatformLog } from '../event-log/platform-log.ts';
 import { openPostgresEventLog } from '../event-log/postgres-event-log.ts';
 import { type OpenedKafka, openKafka } from '../kafka/kafka.ts';
 import { openPostgresDataKeys, type PostgresDataKeys } from '../postgres/data-keys.ts';
-import { createPool, type Pool } from '../postgres/pool.ts';
+import { createPool, type Pool, type PoolOptions } from '../postgres/pool.ts';
 import { migrateProjections, postgresProjectionStore } from '../postgres/projection-store.ts';
-import { type PostgresReadModels, postgresReadModels } from '../postgres/read-models.ts';
+import { type PostgresReadModels, postgresReadModels, REPLICA_LIMITS } from '../postgres/read-models.ts';
 import { type Keyring, openKeyring } from '../secrets/keyring.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -88,8 +88,9 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       metrics?.noticed('database_connection_lost');
       log.warn({ component: 'postgres', err: error }, 'a connection to the database was lost');
     };
-    const poolOf = (connectionString: string, name: string) => {
+    const poolOf = (connectionString: string, name: string, more: Partial<PoolOptions> = {}) => {
       const pool = createPool({
+        ...more,
         connectionString,
         applicationName: `${applicationName} ${name}`,
         maxConnections: settings.databaseConnections,
@@ -102,7 +103,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
     const primaryUrl = settings.databaseUrl?.reveal() ?? embedded!.url;
     const pool = poolOf(primaryUrl, 'primary');
     const keyPool = settings.dataKeysUrl ? poolOf(settings.dataKeysUrl.reveal(), 'data keys') : pool;
-    const replica = settings.replicaUrl ? poolOf(settings.replicaUrl.reveal(), 'replica') : pool;
+    const replica = settings.replicaUrl && poolOf(settings.replicaUrl.reveal(), 'replica', REPLICA_LIMITS);
 
     const keyring = await openKeyring({
       dataDir,
@@ -132,7 +133,12 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
         );
       },
     });
-    const readModels = postgresReadModels({ pool: replica, primary: pool, clock });
+    const readModels = postgresReadModels({
+      primary: pool,
+      replica: replica ?? undefined,
+      clock,
+      onRead: (by) => metrics?.read(by),
+    });
     undo.push(() => readModels.close());
     const kafka =
       settings.kafkaBrokers === null

@@ -40,7 +40,7 @@ async function opened(t: TestContext) {
   t.after(() => pool.close());
   await migrateProjections(pool);
   const store = postgresProjectionStore(pool);
-  const reads = postgresReadModels({ pool, clock: systemClock });
+  const reads = postgresReadModels({ primary: pool, clock: systemClock });
   t.after(() => reads.close());
   const revision = await store.open(letters, 'serve', epoch);
   const acquired = await store.acquire('letters', revision, 'me', 60_000);

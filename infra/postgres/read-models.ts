@@ -1,26 +1,44 @@
-/** Queries over read models: one snapshot, whose first round trip answers the stamp. */
-import pg from 'pg';
+/**
+ * Queries over read models. Where there is a replica it is asked first, without waiting: when it has not
+ * reached the position that is asked for, may not answer (`replica-gate.ts`) or fails, the primary is, and
+ * there a read waits for its position.
+ */
 import type { Clock } from '../../commands/clock.ts';
-import type { Stamp, Tables, Tx } from '../../projections/projection.ts';
+import type { Hints } from '../../projections/hints.ts';
 import type { ReadModels, ReadOptions } from '../../projections/read-models.ts';
-import type { Epoch, EventId, Position } from '../../schemas/envelope.ts';
+import { withDeadline } from '../../projections/single-flight.ts';
+import type { Position } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
+import { isTransient } from './errors.ts';
 import { listen } from './listen.ts';
-import type { Pool, Session } from './pool.ts';
+import type { Pool } from './pool.ts';
 import { positionWaits } from './position-waits.ts';
-import { PROJECTIONS_CHANNEL, revisionTables } from './revision-tables.ts';
+import { type Answer, type Query, readSnapshot } from './read-snapshot.ts';
+import { type ReplicaFallback, replicaGate } from './replica-gate.ts';
+import { PROJECTIONS_CHANNEL } from './revision-tables.ts';
 
 /** How long a read waits for a position when it does not say. */
 export const DEFAULT_WAIT_MS = 2000;
 /** A read waits no longer than this, whatever it says. */
 export const MAX_WAIT_MS = 10_000;
+/** From the asking to the answer; then the same is asked of the primary. */
+const REPLICA_DEADLINE_MS = 3_000;
+
+/** For the replica's pool: what hangs there must not hold its connections for long. */
+export const REPLICA_LIMITS = {
+  connectTimeoutMs: 1_000,
+  statementTimeoutMs: REPLICA_DEADLINE_MS,
+  answerTimeoutMs: REPLICA_DEADLINE_MS,
+} as const;
 
 export interface ReadModelsOptions {
-  /** Of the primary, or of a replica. */
-  readonly pool: Pool;
-  /** Where the notifications come from; by default the same. */
-  readonly primary?: Pool;
+  readonly primary: Pool;
+  readonly replica?: Pool | undefined;
   readonly clock: Clock;
+  /** More that may say that a projection has moved, besides the notifications of the primary. */
+  readonly hints?: Hints | undefined;
+  /** Of every read where there is a replica: it answered, or why the primary had to. */
+  readonly onRead?: ((by: 'replica' | ReplicaFallback) => void) | undefined;
 }
 
 export interface PostgresReadModels extends ReadModels {
@@ -30,71 +48,74 @@ export interface PostgresReadModels extends ReadModels {
   close(): Promise<void>;
 }
 
-type Answer<R> =
-  | { readonly kind: 'read'; readonly result: R; readonly stamp: Stamp }
-  | { readonly kind: 'behind'; readonly position: Position }
-  | { readonly kind: 'failed'; readonly error: unknown };
-
-interface Place {
-  name: string;
-  revision: number;
-  epoch: Epoch;
-  position: Position;
-  event_id: EventId | null;
-  halted: string | null;
-}
-
-export function postgresReadModels({ pool, primary = pool, clock }: ReadModelsOptions): PostgresReadModels {
+export function postgresReadModels(options: ReadModelsOptions): PostgresReadModels {
+  const { primary, replica, clock, hints, onRead } = options;
   const closing = new AbortController();
-  const waits = positionWaits(pool, clock, closing.signal);
-  let listening: Promise<void> | undefined;
+  const waits = positionWaits(primary, clock, closing.signal);
+  const gate = replicaGate(primary, clock);
+  let listening: Promise<unknown> | undefined;
 
   /** The listener starts with the first read that may have to wait. */
   const listenOnce = (): void => {
-    listening ??= listen({
-      connectionString: primary.connectionString,
-      applicationName: primary.applicationName,
-      channel: PROJECTIONS_CHANNEL,
-      clock,
-      signal: closing.signal,
-      hint: (payload) => waits.hint(payload),
-    });
+    const { signal } = closing;
+    listening ??= Promise.all([
+      listen({
+        connectionString: primary.connectionString,
+        applicationName: primary.applicationName,
+        channel: PROJECTIONS_CHANNEL,
+        clock,
+        signal,
+        hint: (payload) => waits.hint(payload),
+      }),
+      hints?.listen((projection) => waits.hint(projection), signal),
+    ]);
   };
 
-  /** One snapshot: the answer, or how far the projection is when that is not far enough. */
-  const readOnce = <R>(
+  /** What the replica answers, or why the primary must. */
+  async function askReplica<R>(
+    pool: Pool,
     projection: string,
-    { atLeast, also = [] }: ReadOptions,
-    query: (tx: Tx, tables: Tables, stamp: Stamp, tablesOf: (name: string) => Tables) => Promise<R>,
-  ): Promise<Answer<R>> =>
-    answeredEarly(pool, async (session): Promise<Answer<R>> => {
-      // What goes wrong is answered, so that the connection goes back to the pool whole.
-      try {
-        const places = await begin(session, [projection, ...also]);
-        const place = placeOf(places, projection);
-        if (atLeast !== undefined && place.position < atLeast) {
-          return { kind: 'behind', position: place.position };
-        }
-        for (const name of also) placeOf(places, name);
-        const { revision, epoch, position } = place;
-        const stamp: Stamp = { epoch, revision, position, eventId: place.event_id };
-        const tablesOf = (name: string): Tables => revisionTables(name, placeOf(places, name).revision);
-        const result = await query(session, tablesOf(projection), stamp, tablesOf);
-        return { kind: 'read', result, stamp };
-      } catch (error) {
-        return { kind: 'failed', error };
-      }
+    readOptions: ReadOptions,
+    query: Query<R>,
+  ): Promise<Extract<Answer<R>, { kind: 'read' }> | ReplicaFallback> {
+    const closed = await gate.closed();
+    if (closed !== null) return closed;
+    let why: ReplicaFallback | null = 'history';
+    const names = [projection, ...(readOptions.also ?? [])];
+    const reading = readSnapshot(pool, projection, readOptions, query, (places) => {
+      const here = names.map((name) => places.get(name));
+      if (!here.every((place) => place !== undefined && place.halted === null)) return false;
+      why = gate.judge(here.filter((place) => place !== undefined));
+      return why === null;
     });
+    const answer = await withDeadline(clock, REPLICA_DEADLINE_MS, reading).catch(
+      (error: unknown): Answer<R> => ({ kind: 'failed', error }),
+    );
+    if (answer.kind === 'failed' && mayBeTheReplica(answer.error)) {
+      gate.failed();
+      return 'failed';
+    }
+    gate.answered();
+    if (answer.kind === 'failed') throw answer.error;
+    if (answer.kind === 'behind') return 'behind';
+    return answer.kind === 'declined' ? (why ?? 'history') : answer;
+  }
 
   return {
-    async read(projection, options, query) {
-      const deadlineMs = clock.now() + Math.min(options.waitMs ?? DEFAULT_WAIT_MS, MAX_WAIT_MS);
-      const { atLeast } = options;
+    async read(projection, readOptions, query) {
+      if (replica !== undefined) {
+        const answer = await askReplica(replica, projection, readOptions, query);
+        onRead?.(typeof answer === 'string' ? answer : 'replica');
+        if (typeof answer !== 'string') return { result: answer.result, stamp: answer.stamp };
+      }
+      const deadlineMs = clock.now() + Math.min(readOptions.waitMs ?? DEFAULT_WAIT_MS, MAX_WAIT_MS);
+      const { atLeast } = readOptions;
       if (atLeast !== undefined) listenOnce();
       for (;;) {
         if (atLeast !== undefined) await waits.reached(projection, atLeast, deadlineMs - clock.now());
-        const answer = await readOnce(projection, options, query);
+        const answer = await readSnapshot(primary, projection, readOptions, query);
         if (answer.kind === 'failed') throw answer.error;
+        if (answer.kind === 'declined') throw new Error('nothing declines to read from the primary');
         const { position } = answer.kind === 'read' ? answer.stamp : answer;
         if (atLeast !== undefined) waits.saw(projection, position);
         if (answer.kind === 'read') return { result: answer.result, stamp: answer.stamp };
@@ -106,10 +127,7 @@ export function postgresReadModels({ pool, primary = pool, clock }: ReadModelsOp
         }
       }
     },
-    moved(projection, position) {
-      // A replica gets there later.
-      if (pool === primary) waits.moved(projection, position);
-    },
+    moved: (projection, position) => waits.moved(projection, position),
     async close() {
       closing.abort();
       await listening;
@@ -117,34 +135,9 @@ export function postgresReadModels({ pool, primary = pool, clock }: ReadModelsOp
   };
 }
 
-/** Answers before the end of the read-only transaction, which changes nothing, has made its round trip. */
-function answeredEarly<R>(pool: Pool, work: (session: Session) => Promise<R>): Promise<R> {
-  return new Promise((resolve, reject) => {
-    pool
-      .session(async (session) => {
-        resolve(await work(session));
-        await session.query('COMMIT');
-      })
-      .catch(reject);
-  });
-}
-
-/** One round trip; the stamp's statement takes the snapshot that all later ones see. */
-async function begin(session: Session, names: readonly string[]): Promise<ReadonlyMap<string, Place>> {
-  const list = names.map((name) => pg.escapeLiteral(name)).join(', ');
-  const rows = await session.query<Place>(
-    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-     SELECT p.name, k.revision, k.epoch, k."position", k.event_id, k.halted
-     FROM plinth.projections p
-     JOIN plinth.checkpoints k ON k.projection = p.name AND k.revision = p.current_revision
-     WHERE p.name IN (${list})`,
+/** Not what the query itself says: that the primary would say as well. A read that changes nothing may be repeated. */
+function mayBeTheReplica(error: unknown): boolean {
+  return (
+    !(error instanceof PlinthError) && (isTransient(error) || (error as Error)?.name === 'DeadlineExceeded')
   );
-  return new Map(rows.map((row) => [row.name, row]));
-}
-
-function placeOf(places: ReadonlyMap<string, Place>, projection: string): Place {
-  const place = places.get(projection);
-  if (!place) throw new PlinthError('unavailable', `Projection ${projection} has not been made yet.`);
-  if (place.halted !== null) throw new PlinthError('log_epoch_changed', place.halted);
-  return place;
 }

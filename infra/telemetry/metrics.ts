@@ -30,6 +30,10 @@ export interface Metrics {
   verified(code: string): void;
   /** Where the facts of a verify came from. */
   facts(source: string): void;
+  /** Where a query over a read model was answered, where there is a replica: by it, or why by the primary. */
+  read(by: string): void;
+  /** What became of looks into the cache that processes share. */
+  shared(event: string, count: number): void;
   /** Something that an operator should notice, by a name of ours. */
   noticed(event: string, count?: number): void;
   /** May be called again: gauges add up to one set, of the rest the last counts. */
@@ -88,6 +92,11 @@ export function createMetrics(): Metrics {
     counterFamily(plain, { name, help, maxSeries: MAX_SMALL_SERIES });
   const verifies = counter('plinth_verify_total', 'Verifies by the code that they answered.');
   const sources = counter('plinth_verify_facts_total', 'Verifies by where their facts came from.');
+  const reads = counter(
+    'plinth_replica_reads_total',
+    'Queries where there is a replica: `replica` answered, or why the primary had to.',
+  );
+  const shares = counter('plinth_shared_cache_total', 'Rows looked for in, and put into, the shared cache.');
   const notices = counter('plinth_notices_total', 'What an operator should look into when it grows.');
 
   const delay = monitorEventLoopDelay({ resolution: 10 });
@@ -161,6 +170,8 @@ export function createMetrics(): Metrics {
     },
     verified: (code) => one(verifies, 'code', code).add(),
     facts: (source) => one(sources, 'source', source).add(),
+    read: (by) => one(reads, 'by', by).add(),
+    shared: (event, count) => one(shares, 'event', event).add(count),
     noticed: (event, count = 1) => one(notices, 'event', event).add(count),
     watch({ gauges: more, ...others }) {
       watched = { ...watched, ...others };

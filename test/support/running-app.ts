@@ -178,7 +178,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     record: (tenant, keyId, code, route, traceId) => recorder.record(tenant, keyId, code, route, traceId),
   });
   verifier.start();
-  const readModels = postgresReadModels({ pool, clock });
+  const readModels = postgresReadModels({ primary: pool, clock });
   const { epoch } = await log.head();
   const digestKey = keyring.derive('request-digest');
   const services: Services = {
