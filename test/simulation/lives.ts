@@ -26,6 +26,8 @@ export interface LivesOptions {
   readonly count: number;
   /** How many deaths, stops and freezes at most. */
   readonly mishaps: number;
+  /** Whether some of them are told to stop in order. */
+  readonly stops: boolean;
   begin(process: Process): Life;
 }
 
@@ -66,11 +68,11 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
       const victim = [...lives][scheduler.below(Math.max(1, lives.size))];
       if (!victim || stopping) continue;
       disturbances += 1;
-      if (scheduler.chance(0.4)) {
-        victim.crash();
-      } else if (scheduler.chance(0.2)) {
+      if (options.stops && scheduler.chance(0.2)) {
         scheduler.note(`${victim.process.name} is told to stop`);
         victim.stop.abort();
+      } else if (scheduler.chance(0.5)) {
+        victim.crash();
       } else {
         scheduler.note(`${victim.process.name} freezes`);
         victim.process.frozen = true;
