@@ -39,7 +39,7 @@ function world() {
   };
   const shared: SharedCache = {
     getMany: (names) => faulty('getMany', () => memory.getMany(names)),
-    claim: (names) => faulty('claim', () => memory.claim(names)),
+    claim: (names, claimMs) => faulty('claim', () => memory.claim(names, claimMs)),
     put: (records) => faulty('put', () => memory.put(records)),
   };
   const process = () => {
@@ -128,8 +128,11 @@ describe('the second level', () => {
       assert.equal(await find, null);
       assert.deepEqual([w.calls.length, events], [1, ['failed']]);
       assert.equal(await level.find('k'), null);
-      level.put([{ name: 'k', entry: entryAt('k', 10) }]);
       assert.equal(w.calls.length, 1, 'it is not asked meanwhile');
+      level.put([{ name: 'k', entry: entryAt('k', 10) }]);
+      await w.clock.advance(1_000);
+      assert.deepEqual(w.calls, ['getMany', 'put']);
+      assert.deepEqual(events, ['failed', 'put_failed']);
       w.state.fault = null;
       await w.clock.advance(1_000);
       level.put([{ name: 'k', entry: entryAt('k', 10) }]);

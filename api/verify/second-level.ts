@@ -14,6 +14,8 @@ import type { SharedEntries } from './shared-entry.ts';
 
 /** The whole look-up, waiting included: then the row is read. */
 const LOOK_DEADLINE_MS = 100;
+/** A process that dies with a claim holds nobody up for longer. */
+const CLAIM_MS = 100;
 /** Before each further look for what another process reads. */
 const WAITS_MS = [3, 6, 12, 24];
 /** After a failure the shared cache is passed by for so long. */
@@ -52,7 +54,9 @@ export class SecondLevel {
   #looks = 0;
   #puts = 0;
   #pumping = false;
-  #failedMs = Number.NEGATIVE_INFINITY;
+  #lookFailedMs = Number.NEGATIVE_INFINITY;
+  /** Apart from the other: a shared cache that is full can still be read. */
+  #putFailedMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: SecondLevelDeps) {
     this.#deps = deps;
@@ -62,7 +66,8 @@ export class SecondLevel {
   find(name: string): Promise<StampedEntry | null> {
     const flight = this.#flights.get(name);
     if (flight) return flight;
-    if (this.#away() || this.#waiting.length >= MAX_WAITING_NAMES) return Promise.resolve(null);
+    if (this.#rests(this.#lookFailedMs) || this.#waiting.length >= MAX_WAITING_NAMES)
+      return Promise.resolve(null);
     const found = new Promise<StampedEntry | null>((resolve) => {
       this.#waiting.push({ name, resolve });
     }).finally(() => this.#flights.delete(name));
@@ -79,7 +84,7 @@ export class SecondLevel {
 
   /** For others to find. Waits for nothing and promises nothing. */
   put(entries: readonly { readonly name: string; readonly entry: StampedEntry }[]): void {
-    if (entries.length === 0 || this.#puts >= MAX_PUTS_IN_FLIGHT || this.#away()) return;
+    if (entries.length === 0 || this.#puts >= MAX_PUTS_IN_FLIGHT || this.#rests(this.#putFailedMs)) return;
     const records: SharedRecord[] = [];
     for (const { name, entry } of entries) {
       const shared = nameOf(name, entry.stamp);
@@ -92,20 +97,18 @@ export class SecondLevel {
       PUT_DEADLINE_MS,
       called(() => this.#deps.shared.put(records)),
     )
-      .catch(() => this.#failed('put_failed', records.length))
+      .catch(() => {
+        this.#putFailedMs = this.#deps.clock.now();
+        this.#deps.on?.('put_failed', records.length);
+      })
       .finally(() => {
         this.#puts--;
       });
   }
 
-  #away(): boolean {
-    const passedMs = this.#deps.clock.now() - this.#failedMs;
+  #rests(failedMs: number): boolean {
+    const passedMs = this.#deps.clock.now() - failedMs;
     return passedMs >= 0 && passedMs < RETRY_AFTER_FAILURE_MS;
-  }
-
-  #failed(event: SharedEvent, count: number): void {
-    this.#failedMs = this.#deps.clock.now();
-    this.#deps.on?.(event, count);
   }
 
   #pump(): void {
@@ -119,7 +122,10 @@ export class SecondLevel {
       const looking = called(() => this.#look([...batch.keys()], answer));
       this.#looks++;
       withDeadline(this.#deps.clock, LOOK_DEADLINE_MS, looking)
-        .catch(() => this.#failed('failed', batch.size))
+        .catch(() => {
+          this.#lookFailedMs = this.#deps.clock.now();
+          this.#deps.on?.('failed', batch.size);
+        })
         .finally(() => {
           for (const name of [...batch.keys()]) answer(name, null);
           this.#looks--;
@@ -139,7 +145,10 @@ export class SecondLevel {
     }
     let missing = names.filter((_, i) => read[i] !== 'hit');
     if (missing.length === 0) return;
-    const mine = await shared.claim(missing.map((name) => nameOf(name, at)));
+    const mine = await shared.claim(
+      missing.map((name) => nameOf(name, at)),
+      CLAIM_MS,
+    );
     missing = missing.filter((name, i) => {
       if (mine[i] !== false) answer(name, null);
       return mine[i] === false;

@@ -20,15 +20,13 @@ export interface SharedCache {
   getMany(names: readonly string[]): Promise<readonly (string | null)[]>;
   /**
    * Of names that have nothing usable: whether the caller is the one that reads the row (true), or another
-   * process has said within the last `CLAIM_MS` that it will, and has not put it yet (false).
+   * process has said within its last `claimMs` that it will, and has not put it yet (false).
    */
-  claim(names: readonly string[]): Promise<readonly boolean[]>;
+  claim(names: readonly string[], claimMs: number): Promise<readonly boolean[]>;
   /** Ends the claims. A record never replaces one of a later position. Kept for a bounded time. */
   put(records: readonly SharedRecord[]): Promise<void>;
 }
 
 export const MAX_SHARED_NAMES = 100;
-/** A process that dies with a claim holds nobody up for longer. */
-export const CLAIM_MS = 100;
 /** A row larger than this is not shared. */
 export const MAX_SHARED_BYTES = 32_768;

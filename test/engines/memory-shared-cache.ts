@@ -1,6 +1,6 @@
 /** The shared cache in memory, for tests and the simulation: one object is one Redis. */
 
-import { CLAIM_MS, type SharedCache, type SharedRecord } from '../../api/verify/shared-cache.ts';
+import type { SharedCache, SharedRecord } from '../../api/verify/shared-cache.ts';
 import type { Clock } from '../../commands/clock.ts';
 
 export interface MemorySharedCache extends SharedCache {
@@ -21,11 +21,11 @@ export function memorySharedCache({ clock }: { readonly clock: Clock }): MemoryS
     async getMany(names) {
       return names.map((name) => records.get(name)?.text ?? null);
     },
-    async claim(names) {
+    async claim(names, claimMs) {
       const now = clock.now();
       return names.map((name) => {
         if ((claims.get(name) ?? 0) > now) return false;
-        claims.set(name, now + CLAIM_MS);
+        claims.set(name, now + claimMs);
         return true;
       });
     },
