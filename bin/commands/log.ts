@@ -25,7 +25,6 @@ import {
   type Position,
   parsePositionToken,
   positionToken,
-  type Recorded,
   START,
 } from '../../schemas/envelope.ts';
 import { Failure } from '../failure.ts';
@@ -188,19 +187,9 @@ async function tail(
   };
   let after = options.after === undefined ? START : positionGiven(options.after, epoch);
   if (options.after === undefined) {
-    // Positions have gaps: look back further until enough events lie behind.
-    let newest: readonly Recorded[] = [];
-    for (let back = options.count; newest.length < options.count; back *= 4) {
-      const from = Math.max(0, Number(head || 0) - back);
-      newest = await eventsAfter(
-        engines,
-        from === 0 ? START : (String(from).padStart(20, '0') as Position),
-        head,
-      );
-      if (from === 0) break;
-    }
-    await print(newest.slice(newest.length - Math.min(options.count, newest.length)));
-    after = head;
+    const newest = await engines.ownLog.newest(options.count);
+    await print(newest);
+    after = newest.at(-1)?.position ?? head;
   }
   while (after < head && !signal.aborted) {
     const slice = await engines.log.readAll(after, TAIL_BATCH_EVENTS);
@@ -215,23 +204,14 @@ async function tail(
 
 /** As a client is told it (`<epoch>.<position>`), or the bare position. */
 function positionGiven(text: string, epoch: Epoch): Position {
-  const token = parsePositionToken(/^[0-9]+$/.test(text) ? `${epoch}.${text}` : text);
+  const token = parsePositionToken(/^(?:[0-9]{20}|[0-9]{40})$/.test(text) ? `${epoch}.${text}` : text);
   if (token === null) {
-    throw new Failure(`${text} is no position: give 20 digits, or what a Plinth-Position header says.`);
+    throw new Failure(
+      `${text} is no position: give its 20 or 40 digits, or what a Plinth-Position header says.`,
+    );
   }
   if (token.epoch !== epoch) throw new Failure(`${text} is a position of a history that is gone.`);
   return token.position;
-}
-
-async function eventsAfter({ log }: Engines, after: Position, head: Position): Promise<readonly Recorded[]> {
-  const events: Recorded[] = [];
-  for (let at = after; at < head; ) {
-    const slice = await log.readAll(at, TAIL_BATCH_EVENTS);
-    if (slice.events.length === 0) break;
-    events.push(...slice.events);
-    at = slice.through;
-  }
-  return events;
 }
 
 function line(event: Decoded): string {

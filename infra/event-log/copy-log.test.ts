@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { type Recorded, START } from '../../schemas/envelope.ts';
 import { asAppended, freshStream, newEvent, newEvents } from '../../test/contracts/event-log-fixtures.ts';
 import { memoryEventLog } from '../../test/engines/memory-event-log.ts';
+import { openEventStoreTestLog } from '../../test/support/eventstore-log.ts';
 import { openTestLog } from '../../test/support/postgres-log.ts';
 import { systemClock } from '../system-clock.ts';
 import { compareLogs } from './compare-logs.ts';
@@ -38,6 +39,10 @@ const targets = {
   'a Postgres log': async (t: TestContext) => {
     const { log, pool } = await openTestLog(t);
     return { log, writer: postgresLogWriter(pool) };
+  },
+  EventStoreDB: async (t: TestContext) => {
+    const { log } = await openEventStoreTestLog(t);
+    return { log, writer: appendingLogWriter(log) };
   },
   'any log by appends': async (t: TestContext) => {
     const { log } = await openTestLog(t);
@@ -98,6 +103,15 @@ for (const [name, open] of Object.entries(targets)) {
     await assert.rejects(copyLog({ from, to, writer: intruding }), LogInUse);
   });
 }
+
+test('from EventStoreDB back into Postgres everything but positions is the same', async (t) => {
+  const { log: first } = await source(t);
+  const { log: there } = await openEventStoreTestLog(t);
+  const { log: back, pool } = await openTestLog(t);
+  await copyLog({ from: first, to: there, writer: appendingLogWriter(there) });
+  await copyLog({ from: there, to: back, writer: postgresLogWriter(pool) });
+  assert.deepEqual(await whole(back), await whole(first));
+});
 
 test('a log that holds something else is not copied into, and the first difference is named', async (t) => {
   const { log: from } = await openTestLog(t);

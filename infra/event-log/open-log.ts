@@ -2,7 +2,8 @@
 import type { Clock } from '../../commands/clock.ts';
 import type { Secret } from '../../schemas/secret.ts';
 import { createPool } from '../postgres/pool.ts';
-import { type LogWriter, postgresLogWriter } from './log-writer.ts';
+import { openEventStoreEventLog } from './eventstore/eventstore-event-log.ts';
+import { appendingLogWriter, type LogWriter, postgresLogWriter } from './log-writer.ts';
 import type { PlatformLog } from './platform-log.ts';
 import { openPostgresEventLog } from './postgres-event-log.ts';
 
@@ -14,6 +15,10 @@ export interface OpenedLog {
 
 /** Makes the log's tables or its epoch where they are missing. Throws for a string of no engine. */
 export async function openLog(url: Secret<string>, clock: Clock): Promise<OpenedLog> {
+  if (!url.reveal().startsWith('postgres')) {
+    const log = await openEventStoreEventLog({ url, clock });
+    return { log, writer: appendingLogWriter(log), close: () => log.close() };
+  }
   const pool = createPool({
     connectionString: url.reveal(),
     applicationName: 'plinth log',

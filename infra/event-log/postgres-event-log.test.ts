@@ -2,6 +2,7 @@ import { eventLogContract } from '../../test/contracts/event-log.ts';
 import { openPostgresLogAt, openTestLog } from '../../test/support/postgres-log.ts';
 
 eventLogContract('the log in Postgres', {
+  idsAreUniqueIn: 'log',
   async open(t) {
     const { log, pool, url } = await openTestLog(t);
     const elsewhere = await openPostgresLogAt(t, url);

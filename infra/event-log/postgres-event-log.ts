@@ -1,6 +1,7 @@
 /** The event log in PostgreSQL. */
 import type { Clock } from '../../commands/clock.ts';
 import { type Epoch, type EventId, type Position, type Slice, START } from '../../schemas/envelope.ts';
+import { isTransient } from '../postgres/errors.ts';
 import { listen } from '../postgres/listen.ts';
 import { migrate, migrationsIn } from '../postgres/migrations.ts';
 import type { Pool, Prepared } from '../postgres/pool.ts';
@@ -35,6 +36,10 @@ const readAfter: Prepared = {
                    FROM (SELECT * FROM plinth_log.events WHERE position > $1 ORDER BY position LIMIT $2) page) sized
           WHERE bytes - octet_length(data) - octet_length(metadata) < ${MAX_SLICE_BYTES}
           ORDER BY position`,
+};
+const readNewest: Prepared = {
+  name: 'log_read_newest',
+  text: `SELECT ${RECORDED_COLUMNS} FROM plinth_log.events ORDER BY position DESC LIMIT $1`,
 };
 const readHead: Prepared = {
   name: 'log_head',
@@ -110,6 +115,7 @@ export async function openPostgresEventLog(options: PostgresEventLogOptions): Pr
         signal: AbortSignal.any([signal, closed.signal]),
         readAll,
         onWake,
+        isTransient,
       });
     },
     async head() {
@@ -130,6 +136,10 @@ export async function openPostgresEventLog(options: PostgresEventLogOptions): Pr
         'UPDATE plinth_log.log SET epoch = gen_random_uuid() RETURNING epoch',
       );
       return row!.epoch;
+    },
+    async newest(count) {
+      const rows = await pool.rows(readNewest, [count]);
+      return rows.map((row) => recordedOf(row)).reverse();
     },
     waitingAppends: () => appends.waiting(),
     async close() {

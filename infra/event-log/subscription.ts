@@ -1,7 +1,6 @@
-/** A subscription to the Postgres log: reads when something wakes it, and at least once a second. */
+/** A subscription to the log: reads when something wakes it, and at least once a second. */
 import type { Clock } from '../../commands/clock.ts';
 import type { Position, Slice } from '../../schemas/envelope.ts';
-import { isTransient } from '../postgres/errors.ts';
 
 const POLL_EVERY_MS = 1_000;
 const BACKOFF_FROM_MS = 50;
@@ -15,6 +14,8 @@ export interface Subscription {
   readonly batchEvents: number;
   readonly signal: AbortSignal;
   readAll(after: Position, limit: number): Promise<Slice>;
+  /** Whether a read that failed may succeed later. */
+  isTransient(error: unknown): boolean;
   /**
    * Calls `wake` when there may be something new, until the signal aborts: with the position of what is
    * new, or with null when that is not known.
@@ -50,7 +51,7 @@ export async function* subscription(options: Subscription): AsyncGenerator<Slice
         slice = await options.readAll(position, options.batchEvents);
       } catch (error) {
         if (signal.aborted) return;
-        if (!isTransient(error)) throw error;
+        if (!options.isTransient(error)) throw error;
         await clock.sleep(backoffMs, signal);
         backoffMs = Math.min(backoffMs * 2, BACKOFF_TO_MS);
         continue;

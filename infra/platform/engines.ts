@@ -9,8 +9,8 @@ import { personalCodec } from '../../commands/personal-codec.ts';
 import type { Settings } from '../../schemas/config.ts';
 import { eventCatalogue } from '../../schemas/events/catalogue.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
-import type { LogWriter } from '../event-log/log-writer.ts';
-import { postgresLogWriter } from '../event-log/log-writer.ts';
+import { openEventStoreEventLog } from '../event-log/eventstore/eventstore-event-log.ts';
+import { appendingLogWriter, type LogWriter, postgresLogWriter } from '../event-log/log-writer.ts';
 import type { PlatformLog } from '../event-log/platform-log.ts';
 import { openPostgresEventLog } from '../event-log/postgres-event-log.ts';
 import { type OpenedKafka, openKafka } from '../kafka/kafka.ts';
@@ -111,7 +111,16 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       ...(settings.masterKey ? { masterKey: settings.masterKey } : {}),
       ...(settings.peppers ? { peppers: settings.peppers } : {}),
     });
-    const ownLog = await openPostgresEventLog({ pool, clock, onLostConnection: lost });
+    const ownLog: PlatformLog = settings.eventLogUrl
+      ? await openEventStoreEventLog({
+          url: settings.eventLogUrl,
+          clock,
+          onLostConnection(error) {
+            metrics?.noticed('log_connection_lost');
+            log.warn({ component: 'log', err: error }, 'the connection to the event log was lost');
+          },
+        })
+      : await openPostgresEventLog({ pool, clock, onLostConnection: lost });
     undo.push(() => ownLog.close());
     await migrateProjections(pool);
     const dataKeys = await openPostgresDataKeys({ pool: keyPool, keyring, clock, random });
@@ -163,8 +172,8 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       keyring,
       log: measured,
       ownLog,
-      logWriter: postgresLogWriter(pool),
-      logPool: pool,
+      logWriter: settings.eventLogUrl ? appendingLogWriter(ownLog) : postgresLogWriter(pool),
+      logPool: settings.eventLogUrl ? null : pool,
       dataKeys,
       codec,
       store: postgresProjectionStore(pool, { advanced: readModels.moved }),

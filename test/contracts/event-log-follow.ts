@@ -139,7 +139,7 @@ export function followContract({ open }: EventLogContractOptions): void {
     const { log, all } = await filled(t);
     const before = await log.head();
     assert.equal((await log.append(all[0]!.stream, 0, [newEvent()])).ok, false);
-    await assert.rejects(log.append(freshStream(), 0, [newEvent({ id: all[0]!.id })]));
+    await assert.rejects(log.append(all[0]!.stream, 0, [newEvent({ id: all[0]!.id }), newEvent()]));
     assert.deepEqual(await log.head(), before);
   });
 

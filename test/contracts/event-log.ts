@@ -20,6 +20,11 @@ export interface OpenedLog {
 export interface EventLogContractOptions {
   /** A fresh, empty log, closed after the test. */
   open(t: TestContext): Promise<OpenedLog>;
+  /**
+   * `log`: an id that is used anywhere in the log is refused. `stream`: only one that is used in the same
+   * stream, below the version that is expected; nothing else is seen by the engine.
+   */
+  readonly idsAreUniqueIn: 'log' | 'stream';
 }
 
 export function eventLogContract(name: string, options: EventLogContractOptions): void {

@@ -7,6 +7,7 @@ import { freshStream, newEvent, newEvents } from '../contracts/event-log-fixture
 import { memoryEventLog } from './memory-event-log.ts';
 
 eventLogContract('the log in memory', {
+  idsAreUniqueIn: 'log',
   async open(t) {
     const log = memoryEventLog({ clock: systemClock });
     t.after(() => log.close());

@@ -247,7 +247,8 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
       admin: ['recover', 'repepper'],
     };
     const top = await plinth(['--help'], { env });
-    for (const name of ['start', 'api', 'projector', 'scheduler', 'settings', ...Object.keys(groups)]) {
+    const single = ['start', 'api', 'projector', 'relay', 'scheduler', 'settings'];
+    for (const name of [...single, ...Object.keys(groups)]) {
       assert.match(top.stdout, new RegExp(`^  ${name} `, 'm'));
     }
     for (const [group, verbs] of Object.entries(groups)) {

@@ -29,7 +29,10 @@ export interface RunOptions {
 /** Settings that the tests' own environment may hold do not reach the child; what covers its lines does. */
 function environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(PLINTH_|DATABASE_|DATA_KEYS_URL|NODE_TEST_CONTEXT|NODE_OPTIONS)/.test(name),
+    ([name]) =>
+      !/^(PLINTH_|DATABASE_|KAFKA_|REDIS_URL|EVENT_LOG_URL|DATA_KEYS_URL|NODE_TEST_CONTEXT|NODE_OPTIONS)/.test(
+        name,
+      ),
   );
   return { ...Object.fromEntries(inherited), ...env };
 }
@@ -90,7 +93,7 @@ export interface PlatformProcess {
   stop(signal?: NodeJS.Signals): Promise<Ended>;
 }
 
-export type RoleName = 'start' | 'api' | 'projector' | 'scheduler';
+export type RoleName = 'start' | 'api' | 'projector' | 'relay' | 'scheduler';
 
 /** Launches a role and does not wait for it to be there; it is killed after the test if it still runs. */
 export function launchRole(t: Cleanup, role: RoleName, options: RunOptions = {}): PlatformProcess {

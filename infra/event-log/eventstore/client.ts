@@ -1,0 +1,88 @@
+/**
+ * The client of EventStoreDB, behind one door. Of it we use what it does well: the connection string, TLS,
+ * credentials, finding the leader of a cluster, reconnecting. The calls themselves are made here, on the
+ * messages that it has generated: its batch append can stay pending for ever and rejects other clients'
+ * appends, its append can reject where nobody listens, and its reads have no deadline and end without a
+ * word when they are cancelled.
+ */
+import { createRequire } from 'node:module';
+import type { EventStoreDBClient } from '@eventstore/db-client';
+import type * as Shared from '@eventstore/db-client/generated/shared_pb.js';
+import type * as StreamsGrpc from '@eventstore/db-client/generated/streams_grpc_pb.js';
+import type * as Streams from '@eventstore/db-client/generated/streams_pb.js';
+import type { Metadata, ServiceError } from '@grpc/grpc-js';
+import type { Secret } from '../../../schemas/secret.ts';
+
+const require = createRequire(import.meta.url);
+
+export const streams = require('@eventstore/db-client/generated/streams_pb') as typeof Streams;
+export const shared = require('@eventstore/db-client/generated/shared_pb') as typeof Shared;
+const { StreamsClient } = require('@eventstore/db-client/generated/streams_grpc_pb') as typeof StreamsGrpc;
+
+type Grpc = StreamsGrpc.StreamsClient;
+
+/** What the client keeps to itself; the same in its last release and in the one before. */
+interface Insides {
+  getGRPCClient(of: typeof StreamsClient, name: string): Promise<Grpc>;
+  handleError(client: Grpc, error: Error): Promise<void>;
+  callArguments(
+    base: { requiresLeader: boolean },
+    call: { deadline: Date | number },
+  ): [Metadata, { deadline: Date | number }];
+}
+
+export interface EventStoreConnection {
+  /**
+   * Runs a call; what fails is told to the client, which reconnects where that helps, and thrown without
+   * anything secret. `deadlineMs`: until when the server may work on it; none for what goes on for ever.
+   */
+  call<R>(
+    what: string,
+    deadlineMs: number | null,
+    make: (client: Grpc, metadata: Metadata, options: { deadline: Date | number }) => Promise<R>,
+  ): Promise<R>;
+  close(): Promise<void>;
+}
+
+/** The call failed. Its outcome, if it was a write, is unknown. */
+export class EventStoreUnavailable extends Error {
+  override readonly name = 'EventStoreUnavailable';
+}
+
+/** Throws for a connection string that is none. */
+export function connectEventStore(url: Secret<string>): EventStoreConnection {
+  const { EventStoreDBClient: Client } = require('@eventstore/db-client') as {
+    EventStoreDBClient: typeof EventStoreDBClient;
+  };
+  let client: EventStoreDBClient;
+  try {
+    client = Client.connectionString(url.reveal() as unknown as TemplateStringsArray);
+  } catch {
+    // What it says quotes the string, password and all.
+    throw new Error('EVENT_LOG_URL is no connection string that EventStoreDB understands.');
+  }
+  const insides = client as unknown as Insides;
+  return {
+    async call(what, deadlineMs, make) {
+      const deadline = deadlineMs === null ? Number.POSITIVE_INFINITY : new Date(Date.now() + deadlineMs);
+      let grpc: Grpc | undefined;
+      try {
+        grpc = await insides.getGRPCClient(StreamsClient, what);
+        const [metadata, options] = insides.callArguments({ requiresLeader: true }, { deadline });
+        return await make(grpc, metadata, options);
+      } catch (error) {
+        if (grpc) await insides.handleError(grpc, error as Error).catch(() => {});
+        throw told(what, error);
+      }
+    },
+    close: () => client.dispose(),
+  };
+}
+
+function told(what: string, error: unknown): Error {
+  const { code, details, message } = error as Partial<ServiceError>;
+  const status = typeof code === 'number' ? `status ${code}: ` : '';
+  return new EventStoreUnavailable(`${what} failed: ${status}${details || message || 'no reason given'}`, {
+    cause: code,
+  });
+}
