@@ -71,6 +71,10 @@ test('a parked key is told to its own tenant alone, and is whole again when its 
   const body = { stream, version: found!.firstVersion };
   const asked = await ask(discard, running.admin.secret, body, headers);
   assert.equal(asked.statusCode, 202, asked.payload);
+  // What lists read has parked the stream too, and is told so by itself.
+  const listed = '/v1/projections/key_list/parked/discard';
+  const list = await ask(listed, running.admin.secret, body, { 'idempotency-key': 'discard-2' });
+  assert.equal(list.statusCode, 202, list.payload);
   await running.until(async () => (await ask(`/v1/keys/${id}`)).statusCode === 200);
   const again = await ask(discard, running.admin.secret, body, headers);
   assert.equal(again.statusCode, 202, again.payload);

@@ -92,7 +92,7 @@ async function untilVisible(engines: Engines, n: number): Promise<number> {
 
 async function readKey(engines: Engines, keyId: string, atLeast: Position) {
   const read = await engines.readModels.read(
-    'keys',
+    'key_list',
     { atLeast, waitMs: READ_WITHIN_MS, also: ['usage'] },
     (tx, keys, _stamp, tablesOf) =>
       getKey({ tx, keys, usage: tablesOf('usage') }, DEFAULT_TENANT, keyId, engines.clock.now()),
@@ -102,7 +102,7 @@ async function readKey(engines: Engines, keyId: string, atLeast: Position) {
 
 /** The projections are made by their runners, a moment after these start. */
 async function untilProjected(engines: Engines): Promise<void> {
-  const names = ['keys', 'usage'];
+  const names = ['key_list', 'usage'];
   for (let waitedMs = 0; ; waitedMs += 20) {
     const revisions = await engines.store.revisions();
     if (names.every((name) => revisions.some((r) => r.projection === name && r.state === 'current'))) return;

@@ -1,4 +1,5 @@
 /** Every projection, one line each: what the projector runs, and the command line lists. */
+import { keyListProjection } from './keys/key-list-projection.ts';
 import { keysProjection } from './keys/keys-projection.ts';
 import type { Projection } from './projection.ts';
 import { tenantsProjection } from './tenants/tenants-projection.ts';
@@ -6,6 +7,7 @@ import { usageProjection } from './usage/usage-projection.ts';
 
 export const projectionCatalogue: readonly Projection[] = [
   keysProjection,
+  keyListProjection,
   tenantsProjection,
   usageProjection,
 ];

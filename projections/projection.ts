@@ -23,8 +23,12 @@ export interface Projection<T = Tx> {
   /** Goes up when the tables or what is written to them change; each revision has tables of its own. */
   readonly revision: number;
   /**
-   * `stream`: writes only rows owned by the event's stream, from that stream alone, and may be fed by
-   * Kafka. `log`: needs the log's order, and follows the log itself.
+   * `stream`: may be fed by Kafka, that is, applied by several processes at once, each with some of the
+   * partitions: the events of one stream in order, those of different streams in any order and in
+   * concurrent READ COMMITTED transactions. Whatever the interleaving, the rows must end the same, column
+   * for column, as in the order of the log. So a row is written from one stream alone; where a rule spans
+   * streams, it goes by position, not by order of arrival, and takes a lock before it reads.
+   * `log`: needs the log's order, and follows the log itself.
    */
   readonly order: 'stream' | 'log';
   /** The event types it uses; its position advances over all others. */

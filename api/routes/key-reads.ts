@@ -21,7 +21,7 @@ export async function readKeys<R>(
   query: (reads: KeyReads) => Promise<R>,
 ): Promise<{ readonly result: R; readonly position: Position }> {
   const { result, stamp } = await services.readModels.read(
-    'keys',
+    'key_list',
     { ...(atLeast === undefined ? {} : { atLeast }), waitMs: MAX_READ_WAIT_MS, also: ['usage'] },
     (tx, keys, _stamp, tablesOf) => query({ tx, keys, usage: tablesOf('usage') }),
   );
@@ -40,7 +40,7 @@ export async function readKey(
   const streams = [keyStream(keyId)];
   if (result?.key.ownerId) streams.push(ownerStream(caller.tenant, result.key.ownerId));
   if (result === null && !(await isOfTenant(services, caller.tenant, keyId))) throw noSuchKey();
-  if (await services.projections.isParked('keys', streams)) {
+  if (await services.projections.isParked('key_list', streams)) {
     throw new PlinthError(
       'stream_parked',
       'An event of this key could not be projected, and later ones wait.',

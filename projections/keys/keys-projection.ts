@@ -23,8 +23,8 @@ import type { Projection, Tables, Tx } from '../projection.ts';
 import { upsertEach, upsertRows } from '../upsert-rows.ts';
 import { writeDigests } from './digest-rows.ts';
 import { eraseOwner } from './erase-owner.ts';
-import { evolveKeys, keyIdOfEvent } from './evolve-keys.ts';
-import { blankErased, loadKeys, rowOf, type StoredKey } from './key-rows.ts';
+import { type Folded, foldKeys } from './fold-keys.ts';
+import { blankErased, rowOf, type StoredKey } from './key-rows.ts';
 import { createKeysTables, keysTables, keysTarget, ownersTarget } from './keys-tables.ts';
 import {
   latestErasure,
@@ -61,32 +61,6 @@ export const keysProjection: Projection = {
 };
 
 type PersonEvent = DecodedOwnerEvent | DecodedSubjectEvent;
-
-/** Keys by id, as they were and as the batch leaves them. */
-interface Folded {
-  readonly before: ReadonlyMap<string, StoredKey>;
-  readonly after: Map<string, StoredKey>;
-}
-
-async function foldKeys(tx: Tx, tables: Tables, events: readonly DecodedKeyEvent[]): Promise<Folded> {
-  // The first event of a stream is among them: there is no row to load.
-  const fresh = new Set(events.filter((event) => event.version === 1).map(keyIdOfEvent));
-  const ofFresh: DecodedKeyEvent[] = [];
-  const ofKnown: DecodedKeyEvent[] = [];
-  for (const event of events) (fresh.has(keyIdOfEvent(event)) ? ofFresh : ofKnown).push(event);
-  const after = new Map<string, StoredKey>();
-  const before = new Map<string, StoredKey>();
-  const loading = loadKeys(tx, tables, [...new Set(ofKnown.map(keyIdOfEvent))]);
-  try {
-    // While the database looks for the others.
-    evolveKeys(after, ofFresh);
-  } finally {
-    for (const one of await loading) before.set(one.key.keyId, one);
-  }
-  for (const [keyId, one] of before) after.set(keyId, one);
-  evolveKeys(after, ofKnown);
-  return { before, after };
-}
 
 /**
  * Folds and writes the owners that events tell of; answers those, too, of the keys whose name or metadata

@@ -84,7 +84,7 @@ export function tenantsTarget(tables: Tables): UpsertTable {
   };
 }
 
-export async function createKeysTables(tx: Tx, tables: Tables): Promise<void> {
+export async function createKeyTable(tx: Tx, tables: Tables): Promise<void> {
   // Most updates touch no indexed column: room on the page keeps them heap-only.
   await tx.query(`CREATE TABLE ${tables('keys')} (
     key_id text COLLATE "C" PRIMARY KEY,
@@ -118,6 +118,10 @@ export async function createKeysTables(tx: Tx, tables: Tables): Promise<void> {
     `CREATE INDEX ON ${tables('keys')} (expires_at_ms) WHERE expires_at_ms IS NOT NULL AND NOT expired AND NOT revoked`,
   );
   await tx.query(`CREATE INDEX ON ${tables('keys')} (refill_due_ms) WHERE refill_due_ms IS NOT NULL`);
+}
+
+export async function createKeysTables(tx: Tx, tables: Tables): Promise<void> {
+  await createKeyTable(tx, tables);
   await tx.query(`CREATE TABLE ${tables('key_digests')} (
     tenant text COLLATE "C" NOT NULL,
     digest text COLLATE "C" NOT NULL,

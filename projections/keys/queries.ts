@@ -1,4 +1,4 @@
-/** What is asked about keys. A key of another tenant is not there. */
+/** What management asks about keys, of the tables of `key_list`. A key of another tenant is not there. */
 
 import type { KeyState } from '../../commands/keys/key-state.ts';
 import { keyStatus } from '../../commands/keys/key-view.ts';
@@ -11,7 +11,7 @@ import type { Tables, Tx } from '../projection.ts';
 import type { KeyRecord } from './key-record.ts';
 import { searchable } from './key-rows.ts';
 
-/** One snapshot of both read models: `read('keys', {also: ['usage']}, (tx, keys, stamp, tablesOf) => …)`. */
+/** One snapshot of both read models: `read('key_list', {also: ['usage']}, (tx, keys, stamp, tablesOf) => …)`. */
 export interface KeyReads {
   readonly tx: Tx;
   readonly keys: Tables;
