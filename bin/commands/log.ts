@@ -98,7 +98,9 @@ export function addLogCommands(program: Command): void {
             : `  ${reactor} moved while it was looked at: stop every process and run plinth log restored again`,
         );
       }
-      console.log('Restart every process.');
+      console.log(
+        'Processes that halted go on by themselves once that is done; with Kafka, run plinth relay restart.',
+      );
     }),
   );
 
