@@ -23,6 +23,7 @@ const HISTORY_CHECK_MS = 1_000;
 const STANDBY_POLL_MS = 250;
 const RENEW_EVERY_MS = 400;
 const HALTED_POLL_MS = 1_000;
+const MAX_RESTART_TRIES = 10;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 5_000;
 
@@ -259,7 +260,7 @@ async function watermarkDue(clock: Clock, watermarkedMs: number, signal: AbortSi
 /** Where this relay goes on. Throws `RelayHalted` where it may not. */
 async function standing(
   log: RelayDeps['log'],
-  { record, topicsHoldRecords }: Footing,
+  { record, topicsHoldRecords, lastGeneration }: Footing,
   partitions: number,
 ): Promise<RelayRecord> {
   if (record === null) {
@@ -269,7 +270,8 @@ async function standing(
       );
     }
     const { epoch } = await log.head();
-    return firstRecord(1, partitions, { epoch, position: START, eventId: null });
+    // Topics that are there may have another number of partitions.
+    return firstRecord(lastGeneration + 1, partitions, { epoch, position: START, eventId: null });
   }
   const mismatch = await historyMismatch(log, record.bookmark);
   if (mismatch !== null) throw replaced(mismatch);
@@ -326,17 +328,25 @@ async function keepLease(
 /**
  * Begins a new generation of topics at the end of the log, whatever stood before: for an operator, after a
  * restore or a copy of the log, a lost position topic, or to change the number of partitions. A relay that
- * runs is fenced and goes on in the new generation; consumers take what lies before from the log.
+ * runs is fenced and goes on in the new generation; consumers take what lies before from the log. Throws
+ * `RelayFenced` when relays that run were quicker ten times.
  */
 export async function beginGeneration(
   { log, topics }: Pick<RelayDeps, 'topics'> & { readonly log: Pick<EventLog, 'head' | 'eventIdAt'> },
   partitions: number,
 ): Promise<RelayRecord> {
-  const { record, lastGeneration } = await topics.takeOver();
-  const { epoch, position } = await log.head();
-  const eventId = await log.eventIdAt(position);
-  const generation = Math.max(record?.generation ?? 0, lastGeneration) + 1;
-  const first = firstRecord(generation, partitions, { epoch, position, eventId });
-  await topics.commit([], first);
-  return first;
+  for (let tries = 1; ; tries++) {
+    const { record, lastGeneration } = await topics.takeOver();
+    const { epoch, position } = await log.head();
+    const eventId = await log.eventIdAt(position);
+    const generation = Math.max(record?.generation ?? 0, lastGeneration) + 1;
+    const first = firstRecord(generation, partitions, { epoch, position, eventId });
+    try {
+      await topics.commit([], first);
+      return first;
+    } catch (error) {
+      // A relay that runs has taken over meanwhile: it comes back every 250 ms.
+      if ((error as Error).name !== 'RelayFenced' || tries === MAX_RESTART_TRIES) throw error;
+    }
+  }
 }
