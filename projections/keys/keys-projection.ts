@@ -1,6 +1,7 @@
 /**
- * The read model that verify trusts and that management lists: keys, the digests by which foreign ones are
- * found, their owners' revoke-alls and erasures, their tenants' standing.
+ * The read model that verify trusts, in the order of the log (`key_list` is what management lists): keys,
+ * the digests by which foreign ones are found, their owners' revoke-alls and erasures, their tenants'
+ * standing.
  *
  * A batch costs the same number of statements however many events it has: the rows of its keys are loaded
  * in one, evolved in memory, and written in one a table. Each table follows one kind of stream, and the one

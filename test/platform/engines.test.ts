@@ -98,7 +98,7 @@ for (const [name, settings] of Object.entries(logs)) {
       ),
     );
     await assertTopicsAreTheLog(topics, await events());
-    for (const projection of ['keys', 'tenants', 'usage']) {
+    for (const projection of ['keys', 'key_list', 'tenants', 'usage']) {
       const verified = await plinth(['projections', 'verify', projection], { env });
       assert.equal(verified.code, 0, `${verified.stdout}${verified.stderr}`);
     }

@@ -92,7 +92,7 @@ test('metrics and log lines tell what happened: by route template, projection an
   assert.ok(value('plinth_verify_total', { code: 'VALID' })! >= 1);
   assert.ok(value('plinth_verify_total', { code: 'NOT_FOUND' })! >= 1);
 
-  for (const projection of ['keys', 'tenants', 'usage']) {
+  for (const projection of ['keys', 'key_list', 'tenants', 'usage']) {
     const lag = value('plinth_projection_lag_seconds', { projection });
     assert.ok(lag !== undefined && lag >= 0 && lag < 60, `${projection} lags ${lag}`);
     assert.equal(value('plinth_projection_stopped', { projection }), 0);

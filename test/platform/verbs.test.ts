@@ -129,7 +129,7 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
   test('plinth projections: listed, verified, rebuilt while it serves, parked streams replayed and discarded', async (context) => {
     const list = (await json(['projections', 'list'])) as { projection: string; state: string }[];
     const names = list.filter(({ state }) => state === 'current').map(({ projection }) => projection);
-    assert.deepEqual(names.sort(), ['keys', 'tenants', 'usage']);
+    assert.deepEqual(names.sort(), ['key_list', 'keys', 'tenants', 'usage']);
 
     const spoilt = await client.issueKey({ name: 'spoilt' });
     const { log } = await openPostgresLogAt(context, await embeddedUrl(folder));
@@ -181,7 +181,10 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
 
     const unknown = await plinth(['projections', 'rebuild', 'nothing'], { env });
     assert.equal(unknown.code, 1);
-    assert.match(unknown.stderr, /^plinth: There is no projection "nothing": .*keys, tenants, usage\.\n$/);
+    assert.match(
+      unknown.stderr,
+      /^plinth: There is no projection "nothing": .*keys, key_list, tenants, usage\.\n$/,
+    );
   });
 
   test('plinth log, admin and settings', async () => {
