@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { CreditLeases } from '../../api/verify/credit-blocks.ts';
 import type { LoadRows } from '../../api/verify/key-cache.ts';
+import type { SharedCache } from '../../api/verify/shared-cache.ts';
 import { createVerifier, type Verifier } from '../../api/verify/verifier.ts';
 import type { EventLog } from '../../commands/event-log.ts';
 import { uuidv5 } from '../../commands/ids.ts';
@@ -31,6 +32,7 @@ import type { MemoryProjectionDatabase, Seen } from '../engines/memory-projectio
 import type { MemoryTx } from '../engines/memory-transaction.ts';
 import { plainCodec } from './plain-codec.ts';
 import type { Process, Scheduler } from './scheduler.ts';
+import { SHARED_SECRET } from './shared-world.ts';
 
 export const KEYS = 'keys';
 export const TENANT = `tnt_${'a'.repeat(32)}` as TenantId;
@@ -124,6 +126,7 @@ export interface Ports {
   readonly log: EventLog;
   readonly changes: ChangesSource;
   readonly loadRows: LoadRows;
+  readonly shared?: SharedCache;
 }
 
 /** A verifier as one process has it: every call out of it takes turns. */
@@ -138,6 +141,7 @@ export function verifierOf(process: Process, ports: Ports, leases?: CreditLeases
     codec: plainCodec,
     changes: process.wrap(ports.changes, 'changes'),
     loadRows: (lookups) => loader.load(lookups),
+    shared: ports.shared && { cache: process.wrap(ports.shared, 'shared'), secret: SHARED_SECRET },
     peppers,
     limiter: new InProcessLimiter(process.clock),
     leases: leases ?? away,

@@ -1,43 +1,30 @@
 /** What a revocation must reach: caches in several processes, while projector, polls and hints fail. */
 import assert from 'node:assert/strict';
-import type { LoadRows } from '../../../api/verify/key-cache.ts';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { keyStream, ownerStream, tenantStream } from '../../../commands/streams.ts';
-import type { ChangesSource } from '../../../projections/changes.ts';
 import { FRESH_MS } from '../../../projections/fresh.ts';
 import { rebuildProjection } from '../../../projections/rebuild.ts';
-import { START } from '../../../schemas/envelope.ts';
 import { memoryEventLog } from '../../engines/memory-event-log.ts';
-import {
-  type MemoryProjectionDatabase,
-  memoryProjectionDatabase,
-} from '../../engines/memory-projection-store.ts';
-import { freeze, pollsFail, type Store, stalling } from '../outages.ts';
+import { memoryProjectionDatabase } from '../../engines/memory-projection-store.ts';
+import { type FreshnessGuards, twins } from '../freshness-twins.ts';
+import { freeze, pollsFail, stalling } from '../outages.ts';
 import { plainCodec } from '../plain-codec.ts';
 import { keepRunning } from '../projection-world.ts';
 import { replacing } from '../replacing.ts';
 import { defineRule } from '../rule.ts';
 import type { Scheduler } from '../scheduler.ts';
+import { sharedWorld } from '../shared-world.ts';
 import {
   append,
   changesOf,
   issue,
-  KEYS,
   keysProjection,
   loadRowsOf,
   OWNER,
-  rowsIn,
   type SimKey,
   TENANT,
   verifierOf,
 } from '../verify-world.ts';
-
-interface Guards {
-  store(store: Store): Store;
-  log(log: EventLog): EventLog;
-  changes(changes: ChangesSource, database: MemoryProjectionDatabase, scheduler: Scheduler): ChangesSource;
-  loadRows(load: LoadRows, database: MemoryProjectionDatabase, scheduler: Scheduler): LoadRows;
-}
 
 /** When each process verifies, in milliseconds: caches fill, the denial comes, and 5 s after it the answer counts. */
 const VERIFY_AT_MS = [300, 1200, 3000, 6500, 7600, 9000];
@@ -46,7 +33,7 @@ const LATEST_DENIAL_MS = 1500;
 const STALLED_MS = { from: 300, to: 6300 };
 const AFTER_A_STALL_MS = [12_500, 14_000];
 
-async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
+async function play(scheduler: Scheduler, guards: FreshnessGuards): Promise<void> {
   const log = memoryEventLog({ clock: scheduler.clock });
   const database = memoryProjectionDatabase({
     clock: scheduler.clock,
@@ -58,6 +45,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     const passedMs = scheduler.now() - startedMs;
     return stalls && passedMs > STALLED_MS.from && passedMs < STALLED_MS.to;
   };
+  const shared = sharedWorld(scheduler, scheduler.pick(['no', 'no', 'tail', 'epoch'] as const));
   const runners = keepRunning(scheduler, 1 + scheduler.below(2), {
     database,
     log,
@@ -145,6 +133,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
         database,
         scheduler,
       ),
+      shared: guards.shared(shared, database, scheduler),
     });
     verifier.start();
     const startedMs = scheduler.now();
@@ -186,7 +175,7 @@ async function verify(verifier: ReturnType<typeof verifierOf>, key: SimKey): Pro
   }
 }
 
-export const freshnessRule = defineRule<Guards>({
+export const freshnessRule = defineRule<FreshnessGuards>({
   name: 'freshness',
   says: 'no verify that starts 5 s after an acknowledged denial says VALID, whatever stalls, dies or is rebuilt',
   guards: {
@@ -194,101 +183,8 @@ export const freshnessRule = defineRule<Guards>({
     log: (log) => log,
     changes: (changes) => changes,
     loadRows: (load) => load,
+    shared: (shared) => shared,
   },
   play,
-  twins: [
-    {
-      name: 'the poll tells a position and no changes',
-      breaks: 'a cached entry outlives the revocation of its key',
-      guards: {
-        changes: (changes) => ({
-          ...changes,
-          poll: async (after) => ({ ...(await changes.poll(after)), changes: [], complete: true }),
-        }),
-      },
-    },
-    {
-      name: 'the head by the word of a follower',
-      breaks: 'a read model that stands still looks fresh for ever',
-      guards: {
-        log: (log) => {
-          let first: ReturnType<EventLog['head']> | null = null;
-          return replacing(log, {
-            head() {
-              first ??= log.head();
-              return first;
-            },
-          });
-        },
-      },
-    },
-    {
-      name: 'row and stamp of two snapshots',
-      breaks: 'an old row is stamped with the position of a newer one',
-      guards: {
-        loadRows: (load, database, scheduler) => async (lookups) => {
-          const row = await load(lookups);
-          await scheduler.clock.sleep(scheduler.below(1000));
-          return { ...row, stamp: database.current(KEYS)?.stamp ?? row.stamp };
-        },
-      },
-    },
-    {
-      name: 'pruned changes go unnoticed',
-      breaks: 'a process that polls too late misses the change that it waits for',
-      guards: {
-        changes: (changes) => ({
-          ...changes,
-          poll: async (after) => ({ ...(await changes.poll(after)), prunedThrough: START }),
-        }),
-      },
-    },
-    {
-      name: 'far behind, changes are left out and nobody is told',
-      breaks: 'a process that waited for the projector misses the change that it waits for',
-      guards: {
-        store: (store) =>
-          replacing(store, {
-            advance: (lease, from, to, work) =>
-              store.advance(
-                lease,
-                from,
-                to,
-                work && ((advance) => work({ ...advance, prunedHere: async () => {} })),
-              ),
-          }),
-      },
-    },
-    {
-      name: 'position and changes of two snapshots',
-      breaks: 'the poll claims a position whose changes it has not seen',
-      guards: {
-        changes: (changes, database, scheduler) => ({
-          ...changes,
-          async poll(after) {
-            const poll = await changes.poll(after);
-            await scheduler.clock.sleep(scheduler.below(900));
-            return { ...poll, stamp: database.current(KEYS)?.stamp ?? poll.stamp };
-          },
-        }),
-      },
-    },
-    {
-      name: 'the owner is not looked at',
-      breaks: 'keys outlive the revocation of all keys of their owner',
-      guards: {
-        loadRows: (load, database) => async (lookups) => {
-          const answer = await load(lookups);
-          const rows = rowsIn(database.current(KEYS), lookups);
-          return {
-            ...answer,
-            rows: answer.rows.map((row, i) => ({
-              ...row,
-              owner: { ...rows[i]!.owner, revokedAllVersion: 0 },
-            })),
-          };
-        },
-      },
-    },
-  ],
+  twins,
 });
