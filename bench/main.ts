@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import { appendBenchmark } from './append.ts';
 import { type Benchmark, type Result, runBenchmark } from './harness.ts';
 import { projectBenchmark } from './project.ts';
+import { relayBenchmark } from './relay.ts';
 import { verifyBenchmark } from './verify.ts';
 import { visibleBenchmark } from './visible.ts';
 
@@ -12,6 +13,7 @@ const benchmarks: readonly Benchmark[] = [
   appendBenchmark,
   projectBenchmark,
   visibleBenchmark,
+  relayBenchmark,
 ];
 const name = process.argv[2];
 const chosen = name === undefined ? benchmarks : benchmarks.filter((b) => b.name === name);
