@@ -1,7 +1,9 @@
-/** `npm run check`: types, lint and format, pins, import walls. Says everything that is wrong, then fails. */
+/** `npm run check`: types, lint and format, pins, import walls, events. Says everything that is wrong, then fails. */
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { eventCatalogue } from '../schemas/events/catalogue.ts';
+import { eventFaults, readRecords } from './event-records.ts';
 import { installedFaults, type Lockfile, NODE_MAJOR, pinFaults } from './pins.ts';
 import { wallBreaches } from './walls.ts';
 
@@ -33,6 +35,7 @@ const steps: readonly [string, () => readonly string[]][] = [
         }),
       ).map(({ file, line, message }) => `${file}:${line} ${message}`),
   ],
+  ['events', () => eventFaults(eventCatalogue, readRecords())],
 ];
 
 let red = 0;

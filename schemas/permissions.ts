@@ -23,6 +23,13 @@ export const permissionSchema = z.enum([...permissions, ...permissionDomains.map
   string,
   ...string[],
 ]);
+/**
+ * What a key carries, as events keep it: any domain, any verb. A new permission is no new version of the
+ * events then, and a process of the release before reads what it does not know instead of parking the key.
+ */
+export const heldPermissionsSchema = z.array(
+  z.string().regex(/^(?:\*|[a-z][a-z0-9-]{0,39}):(?:\*|[a-z][a-z0-9-]{0,39})$/),
+);
 export type Permission = (typeof permissions)[number];
 
 /** Whether the held permissions (wildcards included) contain the wanted one. */

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { errorCatalogue } from '../../schemas/errors.ts';
+import type { JsonSchema } from '../../schemas/json-schema.ts';
 import { permissions } from '../../schemas/permissions.ts';
 import { operationsOf, resolve } from '../../test/support/openapi-operations.ts';
 import { allRoutes } from '../routes/all-routes.ts';
 import { COMMITTED, currentDocument, documentText } from './current-document.ts';
-import type { JsonSchema } from './json-schema.ts';
 
 const document = currentDocument();
 

@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document, generated from the routes. */
 import { errorCatalogue } from '../../schemas/errors.ts';
+import { componentSchemas, type JsonSchema } from '../../schemas/json-schema.ts';
 import type { Route } from '../route.ts';
-import { componentSchemas, type JsonSchema } from './json-schema.ts';
 import { namedSchemas } from './named-schemas.ts';
 import { operationOf, problemExamples } from './operation.ts';
 

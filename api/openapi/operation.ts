@@ -2,10 +2,10 @@
 import { STATUS_CODES } from 'node:http';
 import type { z } from 'zod';
 import { type ErrorCode, errorCatalogue } from '../../schemas/errors.ts';
+import { inlineSchema, type JsonSchema } from '../../schemas/json-schema.ts';
 import { MAX_BODY_BYTES } from '../plugins/json-body.ts';
 import { PROBLEM_TYPE, problemOf } from '../plugins/problem.ts';
 import type { ResponseSpec, Route } from '../route.ts';
-import { inlineSchema, type JsonSchema } from './json-schema.ts';
 import { type NamedSchemas, nameOf } from './named-schemas.ts';
 import { problemCodesOf } from './problems.ts';
 

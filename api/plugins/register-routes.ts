@@ -1,8 +1,8 @@
 /** Registers routes that were declared as data. */
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { positionToken, START } from '../../schemas/envelope.ts';
+import { serialiserSchema } from '../../schemas/json-schema.ts';
 import type { ApiDeps } from '../deps.ts';
-import { serialiserSchema } from '../openapi/json-schema.ts';
 import type { Answer, Route } from '../route.ts';
 import { demandAcceptable } from './accept.ts';
 import { accessHook } from './access.ts';

@@ -3,8 +3,12 @@ import { ownerIdSchema } from '../values.ts';
 import { type DecodedOf, defineEvent, type EventOf } from './definition.ts';
 
 export const subjectEvents = {
-  /** The person's data keys are closed and destroyed; every field under them is erased. */
-  'subject.erased': defineEvent(1, z.strictObject({ subject: ownerIdSchema, keyIds: z.array(z.string()) })),
+  'subject.erased': defineEvent(
+    1,
+    z
+      .strictObject({ subject: ownerIdSchema, keyIds: z.array(z.string()) })
+      .describe('The data keys of a person are closed and destroyed; every field under them is erased.'),
+  ),
 };
 export type SubjectEvent = EventOf<typeof subjectEvents>;
 export type DecodedSubjectEvent = DecodedOf<typeof subjectEvents>;

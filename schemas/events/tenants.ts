@@ -6,10 +6,22 @@ import { type DecodedOf, defineEvent, type EventOf } from './definition.ts';
 export const tenantEvents = {
   'tenant.created': defineEvent(
     1,
-    z.strictObject({ tenantId: z.string(), slug: slugSchema, name: personal(z.string()) }),
+    z
+      .strictObject({ tenantId: z.string(), slug: slugSchema, name: personal(z.string()) })
+      .describe('A tenant was created.'),
   ),
-  'tenant.suspended': defineEvent(1, z.strictObject({ reason: personal(reasonSchema) })),
-  'tenant.resumed': defineEvent(1, z.strictObject({ reason: personal(reasonSchema) })),
+  'tenant.suspended': defineEvent(
+    1,
+    z
+      .strictObject({ reason: personal(reasonSchema) })
+      .describe('A tenant was suspended: its keys are refused.'),
+  ),
+  'tenant.resumed': defineEvent(
+    1,
+    z
+      .strictObject({ reason: personal(reasonSchema) })
+      .describe('A tenant was resumed: its keys are good again.'),
+  ),
 };
 
 export type TenantEvent = EventOf<typeof tenantEvents>;

@@ -6,41 +6,42 @@ import { type DecodedOf, defineEvent, type EventOf } from './definition.ts';
 export const MAX_USAGE_COUNTS = 500;
 export const MAX_USAGE_DECISIONS = 100;
 
-/** At most once a second, what one process decided since its last batch. */
 export const usageEvents = {
   'usage.recorded': defineEvent(
     1,
-    z.strictObject({
-      /** One life of one process. */
-      writer: z.string(),
-      /** The minute that the counts belong to. */
-      minute: instantSchema,
-      counts: z
-        .array(
-          z.strictObject({
-            keyId: keyIdSchema,
-            code: verifyCodeSchema,
-            route: z.string(),
-            count: z.int().min(1),
-            lastAt: instantSchema,
-          }),
-        )
-        .max(MAX_USAGE_COUNTS),
-      /** Every denial and a stated sample of the rest. */
-      decisions: z
-        .array(
-          z.strictObject({
-            at: instantSchema,
-            keyId: keyIdSchema,
-            code: verifyCodeSchema,
-            route: z.string(),
-            traceId: z.string().nullable(),
-          }),
-        )
-        .max(MAX_USAGE_DECISIONS),
-      /** Counted but not told one by one, or dropped while the log was away. */
-      decisionsDropped: z.int().min(0),
-    }),
+    z
+      .strictObject({
+        /** One life of one process. */
+        writer: z.string(),
+        /** The minute that the counts belong to. */
+        minute: instantSchema,
+        counts: z
+          .array(
+            z.strictObject({
+              keyId: keyIdSchema,
+              code: verifyCodeSchema,
+              route: z.string(),
+              count: z.int().min(1),
+              lastAt: instantSchema,
+            }),
+          )
+          .max(MAX_USAGE_COUNTS),
+        /** Every denial and a stated sample of the rest. */
+        decisions: z
+          .array(
+            z.strictObject({
+              at: instantSchema,
+              keyId: keyIdSchema,
+              code: verifyCodeSchema,
+              route: z.string(),
+              traceId: z.string().nullable(),
+            }),
+          )
+          .max(MAX_USAGE_DECISIONS),
+        /** Counted but not told one by one, or dropped while the log was away. */
+        decisionsDropped: z.int().min(0),
+      })
+      .describe('What one process decided since its last batch, at most once a second.'),
   ),
 };
 export type UsageEvent = EventOf<typeof usageEvents>;

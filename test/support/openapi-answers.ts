@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { z } from 'zod';
 import type { OpenApiDocument } from '../../api/openapi/document.ts';
-import type { JsonSchema } from '../../api/openapi/json-schema.ts';
+import type { JsonSchema } from '../../schemas/json-schema.ts';
 import { type Operation, resolve } from './openapi-operations.ts';
 
 export type AnswerChecker = (

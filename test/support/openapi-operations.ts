@@ -1,6 +1,6 @@
 /** Operations as the OpenAPI document tells them: what generated tests are generated from. */
 import type { OpenApiDocument } from '../../api/openapi/document.ts';
-import type { JsonSchema } from '../../api/openapi/json-schema.ts';
+import type { JsonSchema } from '../../schemas/json-schema.ts';
 
 export interface Parameter {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** Values that a schema of the document takes, drawn by a seed. */
 import fc from 'fast-check';
 import type { OpenApiDocument } from '../../api/openapi/document.ts';
-import type { JsonSchema } from '../../api/openapi/json-schema.ts';
+import type { JsonSchema } from '../../schemas/json-schema.ts';
 import { resolve } from './openapi-operations.ts';
 import type { SeededRandom } from './seeded-random.ts';
 
