@@ -148,10 +148,13 @@ test('a row that one process has read another finds in Redis, until the key is r
 }, async (t) => {
   const h = await house(t);
   const { text, keyId } = await h.issue('a');
-  h.other.verifier.facts.drop();
-  h.other.facts.length = 0;
-  assert.equal(await h.other.verify(text), 'VALID');
-  assert.deepEqual(h.other.facts, ['shared']);
+  // What is read is shared without anybody waiting for it.
+  await h.until(async () => {
+    h.other.verifier.facts.drop();
+    h.other.facts.length = 0;
+    assert.equal(await h.other.verify(text), 'VALID');
+    return h.other.facts[0] === 'shared';
+  });
   await h.revoke(keyId);
   const endMs = Date.now() + 5_000;
   for (let code = 'VALID'; code !== 'REVOKED'; ) {
@@ -161,7 +164,7 @@ test('a row that one process has read another finds in Redis, until the key is r
     await pause(10);
   }
   for (const { verifier, verify } of [h.one, h.other]) {
-    await h.until(async () => (await verify(text)) === 'REVOKED');
+    await h.until(async () => (await verify(text)) === 'REVOKED' && Date.now() > endMs);
     verifier.facts.drop();
     assert.equal(await verify(text), 'REVOKED', 'whatever Redis holds');
   }
@@ -173,14 +176,14 @@ test('with a dead projector the log is folded, whatever Redis holds', { skip }, 
   await h.stopProjector();
   await h.revoke(keyId);
   const endMs = Date.now() + 5_000;
-  h.other.facts.length = 0;
-  for (let code = 'VALID'; code !== 'REVOKED'; await pause(20)) {
-    const askedMs = Date.now();
-    code = await h.other.verify(text);
-    assert.ok(code === 'REVOKED' || askedMs <= endMs, `${code} after more than 5 s`);
+  for (const { verifier, verify } of [h.other, h.one]) {
+    for (let code = 'VALID'; code !== 'REVOKED'; await pause(20)) {
+      const askedMs = Date.now();
+      code = await verify(text);
+      assert.ok(code === 'REVOKED' || askedMs <= endMs, `${code} after more than 5 s`);
+      verifier.facts.drop();
+    }
   }
-  h.one.verifier.facts.drop();
-  assert.equal(await h.one.verify(text), 'REVOKED');
   assert.equal(h.other.facts.at(-1), 'fold');
   h.startProjector();
   await h.until(async () => {
@@ -213,22 +216,22 @@ test('Redis that hangs, dies and comes back empty costs no verify its answer', {
   });
 });
 
-test('of many processes that miss at once, few read the row', { skip }, async (t) => {
+test('of many processes that miss at once, one reads the row', { skip }, async (t) => {
   const h = await house(t);
   const processes = [h.one, h.other, await h.open('plinth test third'), await h.open('plinth test fourth')];
   const { text } = await h.issue('a');
   await h.until(async () =>
     (await Promise.all(processes.map((p) => p.verify(text)))).every((c) => c === 'VALID'),
   );
-  await h.redisServer.cli('flushall');
-  for (const { verifier, facts } of processes) {
-    verifier.cache.drop();
-    facts.length = 0;
-  }
-  assert.deepEqual(
-    await Promise.all(processes.map((p) => p.verify(text))),
-    processes.map(() => 'VALID'),
-  );
-  const sources = processes.flatMap(({ facts }) => facts);
-  assert.ok(sources.includes('shared'), String(sources));
+  // A machine that is busy may keep the others waiting for longer than they do: then each reads for itself.
+  await h.until(async () => {
+    await h.redisServer.cli('flushall');
+    for (const { verifier, facts } of processes) {
+      verifier.facts.drop();
+      facts.length = 0;
+    }
+    const codes = await Promise.all(processes.map((p) => p.verify(text)));
+    assert.ok(codes.every((code) => code === 'VALID'));
+    return processes.filter(({ facts }) => facts[0] === 'row').length === 1;
+  });
 });
