@@ -47,8 +47,6 @@ describe('an entry that processes share', () => {
       fc.property(fc.nat(text.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (at, other) => {
         fc.pre(text[at] !== other);
         const changed = text.slice(0, at) + other + text.slice(at + 1);
-        // The last character of the code has bits that mean nothing: the same code is the same entry.
-        if (at === 44) return;
         assert.equal(entries.open('n', changed), null);
       }),
     );
