@@ -57,6 +57,8 @@ export async function fill<T>(
   const last = await through?.(revision);
   for (let retries = 0; !done && !options.signal.aborted; ) {
     const acquired = await store.acquire(projection.name, revision, options.holder, REBUILD_LEASE_MS);
+    // Promoted, though the answer was lost, and fed by its runners since.
+    if (acquired.kind === 'fed') return { revision, done: true };
     if (acquired.kind !== 'held') {
       if (acquired.kind === 'halted') throw new Error(acquired.reason);
       throw new RebuildRunning(`revision ${revision} of ${projection.name} was taken over`);

@@ -124,6 +124,10 @@ export function projectionRunner<T>(deps: ProjectionDeps<T>, options: RunnerOpti
       return { waitMs: HALTED_POLL_MS, reopen: true };
     }
     if (acquired.kind === 'retired') return { waitMs: 0, reopen: true };
+    if (acquired.kind === 'fed') {
+      await store.leave(acquired);
+      return { waitMs: 0, reopen: true };
+    }
     holder = options.holder;
     const { bookmark, parked, lease } = acquired;
     progress = {

@@ -7,7 +7,9 @@
  * rebuilt beside itself. Stamps carry the storage revision.
  */
 import type { Bookmark, Epoch, Position, StreamId } from '../schemas/envelope.ts';
+import type { Generation } from '../schemas/topics.ts';
 import type { Change } from './changes.ts';
+import type { Marks, Place, Places } from './places.ts';
 import type { Projection, TableSpec, Tables } from './projection.ts';
 
 /**
@@ -22,7 +24,12 @@ export interface Revision {
   readonly revision: number;
   readonly codeRevision: number;
   readonly state: RevisionState;
+  /** In feed mode the least of the places: everything through there is applied. */
   readonly bookmark: Bookmark;
+  /** Of feed mode; null: it follows the log. */
+  readonly feed: Generation | null;
+  /** What is applied beyond the bookmark: the places in feed mode, or the marks that they left. */
+  readonly marks: Marks | null;
   /** Who holds the lease, or null when nobody does. */
   readonly holder: string | null;
   /** Why it stopped until an operator acts, or null. */
@@ -50,14 +57,25 @@ export interface Lease {
   readonly ttlMs: number;
 }
 
+/** A revision in feed mode, of one generation of topics. */
+export interface FedRevision {
+  readonly projection: string;
+  readonly revision: number;
+  readonly generation: Generation;
+}
+
 export type Acquired =
   | {
       readonly kind: 'held';
       readonly lease: Lease;
       readonly state: RevisionState;
       readonly bookmark: Bookmark;
+      /** Left behind by feed mode: what they cover is applied and must be skipped. */
+      readonly marks: Marks | null;
       readonly parked: readonly ParkedStream[];
     }
+  /** It is in feed mode, which needs no lease: every runner may be a member. */
+  | ({ readonly kind: 'fed'; readonly state: RevisionState } & FedRevision)
   | { readonly kind: 'busy'; readonly holder: string | null }
   | { readonly kind: 'halted'; readonly reason: string }
   /** No longer the revision to run: open again. */
@@ -78,9 +96,10 @@ export interface Advance<T> {
   prunedHere(): Promise<void>;
 }
 
-/** Rows of a revision as they were at `bookmark`, whatever is written meanwhile. */
+/** Rows of a revision as they were at `bookmark` and `marks`, whatever is written meanwhile. */
 export interface RevisionSnapshot {
   readonly bookmark: Bookmark;
+  readonly marks: Marks | null;
   readonly parked: readonly ParkedStream[];
   /** Every row of the table, ordered by `key` (its key columns as JSON, compared as UTF-8 bytes). */
   rows(table: TableSpec): AsyncIterable<{ readonly key: string; readonly columns: Record<string, unknown> }>;
@@ -108,8 +127,8 @@ export interface ProjectionStore<T> {
   release(lease: Lease): Promise<void>;
   /**
    * Moves the checkpoint from → to by compare-and-set under the lease (and renews it), then does `work`,
-   * in one transaction. Throws `Fenced`, with nothing written, when the checkpoint is not at `from`, the
-   * lease is another's, or the revision is retired or halted. Any other throw of the store itself leaves
+   * in one transaction; marks that the checkpoint has passed are dropped. Throws `Fenced`, with nothing
+   * written, when the checkpoint is not at `from`, the lease is another's, or the revision is retired or halted. Any other throw of the store itself leaves
    * the outcome unknown: acquire again and see.
    */
   advance(
@@ -119,15 +138,48 @@ export interface ProjectionStore<T> {
     work: ((advance: Advance<T>) => Promise<void>) | null,
   ): Promise<void>;
   /**
+   * From log mode to feed mode, in one transaction under the lease, which ends: the checkpoint must be at
+   * `from`, without marks, and the revision current. Else throws `Fenced`.
+   */
+  join(lease: Lease, from: Bookmark, places: Places): Promise<void>;
+  /**
+   * From feed mode of this generation back to log mode, in one transaction: the checkpoint becomes the least
+   * of the places, what they cover beyond it becomes marks. In any other mode it does nothing.
+   */
+  leave(fed: FedRevision): Promise<void>;
+  /** In one snapshot; null in log mode. */
+  places(projection: string, revision: number): Promise<Places | null>;
+  /**
+   * All that are parked in the revision. Read behind the places it cannot be too old: whoever parks a stream
+   * later moves the place of its partition, from which the reader then cannot go on.
+   */
+  parkedStreams(projection: string, revision: number): Promise<readonly ParkedStream[]>;
+  /**
+   * Moves the place of one partition from → to by compare-and-set, then does `work`, in one transaction;
+   * those of other partitions may do so at the same time. Throws `Fenced`, with nothing written, when the
+   * place is not at `from`, or the revision is not in feed mode of this generation any more. Any other throw
+   * of the store itself leaves the outcome unknown. `work` tells no changes: they have an order.
+   */
+  advancePlace(
+    fed: FedRevision,
+    from: Place,
+    to: Place,
+    work: ((advance: Advance<T>) => Promise<void>) | null,
+  ): Promise<void>;
+  /**
    * Makes the revision of the lease the current one, in one transaction, unless it is behind the current
-   * one of the same epoch. Where it is, the current one is held still while `catchUp` advances this one
-   * to its position: under a steady stream of events it would never be level otherwise. `changes` of the
-   * new revision start here.
+   * one of the same epoch: behind its greatest place or mark, for its rows show that much. Where it is,
+   * the current one is held still while `catchUp` advances this one to there: under a steady stream of
+   * events it would never be level otherwise. `changes` of the new revision start here, and what was
+   * current before leaves feed mode: its members are fenced.
    */
   promote(lease: Lease, catchUp: (to: Position) => Promise<void>): Promise<'promoted' | 'behind'>;
-  /** Writes why it stopped where every poll of `changes` sees it, if the checkpoint is still at `bookmark`. */
+  /**
+   * Writes why it stopped where every poll of `changes` sees it, if the checkpoint is still at `bookmark`;
+   * in feed mode if any place still is, and then it goes back to log mode as well.
+   */
   halt(projection: string, revision: number, bookmark: Bookmark, reason: string): Promise<void>;
-  /** Gives the checkpoint the new epoch and ends the halt, if it is still at `bookmark`. */
+  /** Gives the checkpoint and its marks the new epoch and ends the halt, if it is still at `bookmark` and in log mode. */
   adopt(projection: string, revision: number, bookmark: Bookmark, epoch: Epoch): Promise<boolean>;
   /** Of one projection, or all; by name and number. */
   revisions(projection?: string): Promise<readonly Revision[]>;
@@ -153,8 +205,12 @@ export const MAX_PARKED_STREAMS = 10_000;
 /** Another runner has taken over: roll back. */
 export class Fenced extends Error {
   override readonly name = 'Fenced';
-  constructor(lease: Lease) {
-    super(`${lease.projection} revision ${lease.revision}: ${lease.holder} was fenced`);
+  constructor({
+    projection,
+    revision,
+    holder,
+  }: Pick<Lease, 'projection' | 'revision'> & { holder?: string }) {
+    super(`${projection} revision ${revision}: ${holder ?? 'a member of the feed'} was fenced`);
   }
 }
 /** The projection's current revision was filled by newer code than this. */

@@ -19,7 +19,7 @@ const POLL: Prepared = {
         ORDER BY "position" LIMIT $3
       ) c) AS changes
     FROM plinth.projections p
-    JOIN plinth.checkpoints k ON k.projection = p.name AND k.revision = p.current_revision
+    JOIN plinth.progress k ON k.projection = p.name AND k.revision = p.current_revision
     WHERE p.name = $1`,
 };
 

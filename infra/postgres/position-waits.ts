@@ -13,7 +13,7 @@ const LOOK_EVERY_MS = 25;
 const LOOK: Prepared = {
   name: 'projection-look',
   text: `SELECT k."position", k.halted FROM plinth.projections p
-    JOIN plinth.checkpoints k ON k.projection = p.name AND k.revision = p.current_revision
+    JOIN plinth.progress k ON k.projection = p.name AND k.revision = p.current_revision
     WHERE p.name = $1`,
 };
 

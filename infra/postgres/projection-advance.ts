@@ -19,7 +19,9 @@ const ADVANCE_ALONE: Prepared = {
   text: `WITH setting AS MATERIALIZED (SELECT ${ASYNC_COMMIT})
     UPDATE plinth.checkpoints
     SET epoch = $7, "position" = $8, event_id = $9,
-        lease_until = clock_timestamp() + $10 * interval '1 millisecond'
+        lease_until = clock_timestamp() + $10 * interval '1 millisecond',
+        marks = CASE WHEN $8 < marks_through THEN marks END,
+        marks_through = CASE WHEN $8 < marks_through THEN marks_through END
     FROM setting
     WHERE ${HELD} AND epoch = $4 AND "position" = $5 AND event_id IS NOT DISTINCT FROM $6
     RETURNING 1`,
@@ -96,26 +98,30 @@ export function advanceWith(
   limit: ChangesLimit,
   sent: <R>(answer: Promise<R>) => Promise<R>,
 ): Promise<void> {
-  return pool
-    .session(async (session) => {
-      const startedMs = performance.now();
-      // What went wrong in order is answered, not thrown: the connection is whole and stays in the pool.
-      try {
-        const [row] = await session.query<{ state: RevisionState }>(beginSql(lease, from, to));
-        if (!row) throw new Fenced(lease);
-        await work(advanceOn(session, lease, row.state, limit, sent));
-        const late = performance.now() - startedMs > lease.ttlMs / 3;
-        // The first statement fails where the transaction has: COMMIT alone would roll back without a word.
-        await session.query(`${late ? renewSql(lease) : 'SELECT 1'}; COMMIT`);
-      } catch (error) {
-        await session.query('ROLLBACK');
-        return error;
-      }
+  return inTransaction(pool, async (session) => {
+    const startedMs = performance.now();
+    const [row] = await session.query<{ state: RevisionState }>(beginSql(lease, from, to));
+    if (!row) throw new Fenced(lease);
+    await work(advanceOn(session, lease, row.state, limit, sent));
+    const late = performance.now() - startedMs > lease.ttlMs / 3;
+    // The first statement fails where the transaction has: COMMIT alone would roll back without a word.
+    await session.query(`${late ? renewSql(lease) : 'SELECT 1'}; COMMIT`);
+  });
+}
+
+/** `work` begins the transaction and commits it; when it throws, rolls back and throws the same on. */
+export async function inTransaction(pool: Pool, work: (session: Session) => Promise<void>): Promise<void> {
+  // What went wrong in order is answered, not thrown: the connection is whole and stays in the pool.
+  const failed = await pool.session(async (session) => {
+    try {
+      await work(session);
       return null;
-    })
-    .then((error) => {
-      if (error !== null) throw error;
-    });
+    } catch (error) {
+      await session.query('ROLLBACK');
+      return { error };
+    }
+  });
+  if (failed) throw failed.error;
 }
 
 function advanceOn(
@@ -126,6 +132,35 @@ function advanceOn(
   sent: <R>(answer: Promise<R>) => Promise<R>,
 ): Advance<Tx> {
   const { projection, revision } = lease;
+  return {
+    ...transactionOf(session, projection, revision, sent),
+    async changed(changes) {
+      if (state !== 'current') return;
+      const positions = changes.map((change) => change.position);
+      const streams = changes.map((change) => change.stream);
+      await session.query(CHANGED, [projection, revision, positions, streams]);
+      const counter = `${projection}/${revision}`;
+      const written = (limit.written.get(counter) ?? limit.keptRows) + changes.length;
+      const due = written >= limit.keptRows / 10;
+      if (due) await session.query(PRUNE, [projection, revision, limit.keptRows]);
+      limit.written.set(counter, due ? 0 : written);
+    },
+    async prunedHere() {
+      await session.query(
+        'UPDATE plinth.checkpoints SET pruned_through = "position" WHERE projection = $1 AND revision = $2',
+        [projection, revision],
+      );
+    },
+  };
+}
+
+/** What every transaction that advances a revision can do. */
+export function transactionOf(
+  session: Session,
+  projection: string,
+  revision: number,
+  sent: <R>(answer: Promise<R>) => Promise<R>,
+): Omit<Advance<Tx>, 'changed' | 'prunedHere'> {
   return {
     tx: { query: (sql, params) => sent(session.query(sql, params)) },
     tables: revisionTables(projection, revision),
@@ -155,23 +190,6 @@ function advanceOn(
     async unpark(stream) {
       await session.query(UNPARK, [projection, revision, stream]);
     },
-    async changed(changes) {
-      if (state !== 'current') return;
-      const positions = changes.map((change) => change.position);
-      const streams = changes.map((change) => change.stream);
-      await session.query(CHANGED, [projection, revision, positions, streams]);
-      const counter = `${projection}/${revision}`;
-      const written = (limit.written.get(counter) ?? limit.keptRows) + changes.length;
-      const due = written >= limit.keptRows / 10;
-      if (due) await session.query(PRUNE, [projection, revision, limit.keptRows]);
-      limit.written.set(counter, due ? 0 : written);
-    },
-    async prunedHere() {
-      await session.query(
-        'UPDATE plinth.checkpoints SET pruned_through = "position" WHERE projection = $1 AND revision = $2',
-        [projection, revision],
-      );
-    },
   };
 }
 
@@ -182,7 +200,9 @@ function beginSql(lease: Lease, from: Bookmark, to: Bookmark): string {
     SELECT ${ASYNC_COMMIT}, set_config('idle_in_transaction_session_timeout', '${Math.ceil(lease.ttlMs)}', true);
     UPDATE plinth.checkpoints
     SET epoch = ${text(to.epoch)}, "position" = ${text(to.position)}, event_id = ${text(to.eventId)},
-        lease_until = ${leaseUntil(lease)}
+        lease_until = ${leaseUntil(lease)},
+        marks = CASE WHEN ${text(to.position)} < marks_through THEN marks END,
+        marks_through = CASE WHEN ${text(to.position)} < marks_through THEN marks_through END
     WHERE projection = ${text(lease.projection)} AND revision = ${Math.trunc(lease.revision)}
       AND holder = ${text(lease.holder)} AND state <> 'old' AND halted IS NULL
       AND epoch = ${text(from.epoch)} AND "position" = ${text(from.position)}

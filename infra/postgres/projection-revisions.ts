@@ -1,4 +1,5 @@
 /** Making, swapping and dropping revisions; each in one transaction, one at a time for a projection. */
+import { greatestPosition, leastPlace, marksOf } from '../../projections/places.ts';
 import type { Projection, Tx } from '../../projections/projection.ts';
 import {
   Fenced,
@@ -10,6 +11,7 @@ import {
 } from '../../projections/store.ts';
 import type { Epoch, Position } from '../../schemas/envelope.ts';
 import type { Pool, Session } from './pool.ts';
+import { endFeed, lockPlaces } from './projection-places.ts';
 import { revisionSchema, revisionTables } from './revision-tables.ts';
 
 interface Row {
@@ -97,40 +99,49 @@ export function dropRevision(pool: Pool, name: string, revision: number): Promis
   });
 }
 
-interface Place {
+interface Checkpoint {
   revision: number;
   epoch: string;
   position: Position;
   state: RevisionState;
   holder: string | null;
   halted: string | null;
+  partitions: number | null;
+  marks_through: Position | null;
 }
 
-const PLACE = 'SELECT revision, epoch, "position", state, holder, halted FROM plinth.checkpoints';
+const CHECKPOINT = `SELECT revision, epoch, "position", state, holder, halted, partitions, marks_through
+  FROM plinth.checkpoints`;
 
-/** The live checkpoint stays locked from before it is compared until the swap is there. */
+/**
+ * The live checkpoint, and its places in feed mode, stay locked from before they are compared until the swap
+ * is there; the swap ends feed mode. As to the kind of lock, see `projection-places.ts`.
+ */
 export function promoteRevision(
   pool: Pool,
   lease: Lease,
   catchUp: (to: Position) => Promise<void>,
 ): Promise<'promoted' | 'behind'> {
   const { projection, revision, holder } = lease;
-  const mineSql = `${PLACE} WHERE projection = $1 AND revision = $2`;
+  const mineSql = `${CHECKPOINT} WHERE projection = $1 AND revision = $2`;
   return pool.transaction(async (tx) => {
     await tx.query('SELECT FROM plinth.projections WHERE name = $1 FOR UPDATE', [projection]);
-    const [live] = await tx.query<Place>(`${PLACE} WHERE projection = $1 AND state = 'current' FOR UPDATE`, [
-      projection,
-    ]);
+    const [live] = await tx.query<Checkpoint>(
+      `${CHECKPOINT} WHERE projection = $1 AND state = 'current' FOR NO KEY UPDATE`,
+      [projection],
+    );
     if (live?.revision === revision) return 'promoted';
-    const [before] = await tx.query<Place>(mineSql, [projection, revision]);
-    const behind = (mine: Place | undefined) =>
-      live !== undefined && mine?.epoch === live.epoch && mine.position < live.position;
-    if (behind(before)) await catchUp(live!.position);
-    const [mine] = await tx.query<Place>(`${mineSql} FOR UPDATE`, [projection, revision]);
+    const reached = live ? await reachedBy(tx, projection, live) : null;
+    const [before] = await tx.query<Checkpoint>(mineSql, [projection, revision]);
+    const behind = (mine: Checkpoint | undefined) =>
+      reached !== null && mine?.epoch === reached.epoch && mine.position < reached.position;
+    if (behind(before)) await catchUp(reached!.position);
+    const [mine] = await tx.query<Checkpoint>(`${mineSql} FOR NO KEY UPDATE`, [projection, revision]);
     if (!mine || mine.holder !== holder || mine.state === 'old' || mine.halted !== null) {
       throw new Fenced(lease);
     }
     if (behind(mine)) return 'behind';
+    if (live && live.partitions !== null) await endFeed(tx, projection, live.revision, live.partitions);
     await tx.query(
       `UPDATE plinth.checkpoints SET state = 'old', holder = NULL
        WHERE projection = $1 AND state = 'current'`,
@@ -147,4 +158,17 @@ export function promoteRevision(
     ]);
     return 'promoted';
   });
+}
+
+/** The greatest position that the live rows may show anything of. */
+async function reachedBy(
+  tx: Session,
+  projection: string,
+  { revision, epoch, position, partitions, marks_through }: Checkpoint,
+): Promise<{ readonly epoch: string; readonly position: Position }> {
+  if (partitions === null) return { epoch, position: marks_through ?? position };
+  const places = await lockPlaces(tx, projection, revision);
+  const { bookmark } = leastPlace(places);
+  const marks = marksOf({ generation: 0, partitions, places });
+  return { epoch: bookmark.epoch, position: greatestPosition(bookmark, marks) };
 }

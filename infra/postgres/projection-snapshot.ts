@@ -1,8 +1,10 @@
 /** Rows of a revision as they were at one moment, read through a cursor however many they are. */
+import type { Marks } from '../../projections/places.ts';
 import type { RevisionSnapshot } from '../../projections/store.ts';
 import type { Bookmark } from '../../schemas/envelope.ts';
 import { PARKED_COLUMNS, type ParkedRow, parkedStream } from './parked-rows.ts';
 import type { Pool, Session } from './pool.ts';
+import { marksBeyond, readPlaces } from './projection-places.ts';
 import { revisionTables } from './revision-tables.ts';
 
 const FETCH_ROWS = 1000;
@@ -44,19 +46,21 @@ async function read(
   revision: number,
   close: () => Promise<void>,
 ): Promise<RevisionSnapshot> {
-  const [bookmark] = await session.query<Bookmark & object>(
-    `SELECT epoch, "position", event_id AS "eventId" FROM plinth.checkpoints
-     WHERE projection = $1 AND revision = $2`,
+  const [row] = await session.query<{ bookmark: Bookmark; marks: Marks | null }>(
+    `SELECT json_build_object('epoch', epoch, 'position', "position", 'eventId', event_id) AS bookmark, marks
+     FROM plinth.progress WHERE projection = $1 AND revision = $2`,
     [projection, revision],
   );
-  if (!bookmark) throw new Error(`${projection} has no revision ${revision}`);
+  if (!row) throw new Error(`${projection} has no revision ${revision}`);
+  const places = await readPlaces(session, projection, revision);
   const parked = await session.query<ParkedRow>(
     `SELECT ${PARKED_COLUMNS} FROM plinth.parked_streams WHERE projection = $1 AND revision = $2`,
     [projection, revision],
   );
   const tables = revisionTables(projection, revision);
   return {
-    bookmark,
+    bookmark: row.bookmark,
+    marks: marksBeyond(places, row.marks),
     parked: parked.map(parkedStream),
     async *rows({ name, key }) {
       const keys = key.map((column) => `t."${column.replaceAll('"', '""')}"`).join(', ');

@@ -1,10 +1,11 @@
 /** The projection store in PostgreSQL: checkpoints in schema `plinth`, rows in a schema a revision. */
+import type { Marks } from '../../projections/places.ts';
 import type { Tx } from '../../projections/projection.ts';
 import {
   type Acquired,
   KEPT_CHANGES_ROWS,
+  type ParkedStream,
   type ProjectionStore,
-  type Revision,
   type RevisionState,
 } from '../../projections/store.ts';
 import type { Epoch, EventId, Position } from '../../schemas/envelope.ts';
@@ -13,8 +14,10 @@ import { migrate, migrationsIn } from './migrations.ts';
 import { PARKED_COLUMNS, type ParkedRow, parkedStream } from './parked-rows.ts';
 import type { Pool, Prepared } from './pool.ts';
 import { advanceAlone, advanceWith, type ChangesLimit } from './projection-advance.ts';
+import { joinFeed, leaveFeed, movePlace, readPlaces } from './projection-places.ts';
 import { dropRevision, openRevision, promoteRevision } from './projection-revisions.ts';
 import { snapshotRevision } from './projection-snapshot.ts';
+import { haltRevision, readRevisions } from './projection-states.ts';
 import { PROJECTIONS_CHANNEL } from './revision-tables.ts';
 
 /**
@@ -29,13 +32,13 @@ const ACQUIRE: Prepared = {
   text: `WITH free AS (
       SELECT projection, revision FROM plinth.checkpoints
       WHERE projection = $1 AND revision = $2 AND state <> 'old' AND halted IS NULL
-        AND (holder IS NULL OR holder = $3 OR lease_until < clock_timestamp())
+        AND generation IS NULL AND (holder IS NULL OR holder = $3 OR lease_until < clock_timestamp())
       FOR UPDATE SKIP LOCKED
     )
     UPDATE plinth.checkpoints k
     SET holder = $3, lease_until = clock_timestamp() + $4 * interval '1 millisecond'
     FROM free WHERE k.projection = free.projection AND k.revision = free.revision
-    RETURNING k.state, k.epoch, k."position", k.event_id`,
+    RETURNING k.state, k.epoch, k."position", k.event_id, k.marks`,
 };
 
 const RENEW: Prepared = {
@@ -104,12 +107,9 @@ export function postgresProjectionStore(
         epoch: string;
         position: string;
         event_id: string | null;
+        marks: Marks | null;
       }>(ACQUIRE, [projection, revision, holder, ttlMs]);
       if (!row) return whyNot(pool, projection, revision);
-      const parked = await pool.query<ParkedRow>(
-        `SELECT ${PARKED_COLUMNS} FROM plinth.parked_streams WHERE projection = $1 AND revision = $2`,
-        [projection, revision],
-      );
       return {
         kind: 'held',
         lease: { projection, revision, holder, ttlMs },
@@ -119,7 +119,8 @@ export function postgresProjectionStore(
           position: row.position as Position,
           eventId: row.event_id as EventId | null,
         },
-        parked: parked.map(parkedStream),
+        marks: row.marks,
+        parked: await parkedStreams(pool, projection, revision),
       };
     },
 
@@ -148,37 +149,37 @@ export function postgresProjectionStore(
       return answer;
     },
 
+    join: (lease, from, places) => joinFeed(pool, lease, from, places),
+    leave: (fed) => leaveFeed(pool, fed),
+    places: (projection, revision) => readPlaces(pool, projection, revision),
+    parkedStreams: (projection, revision) => parkedStreams(pool, projection, revision),
+
+    async advancePlace(fed, from, to, work) {
+      await movePlace(pool, fed, from, to, work, sent);
+      // It may or may not have been the least of them: who waits looks.
+      notify(fed.projection);
+    },
+
     async halt(projection, revision, bookmark, reason) {
-      await pool.query(
-        `UPDATE plinth.checkpoints SET halted = $6 WHERE projection = $1 AND revision = $2
-           AND epoch = $3 AND "position" = $4 AND event_id IS NOT DISTINCT FROM $5`,
-        [projection, revision, bookmark.epoch, bookmark.position, bookmark.eventId, reason],
-      );
+      await haltRevision(pool, projection, revision, bookmark, reason);
       notify(projection);
     },
 
     async adopt(projection, revision, bookmark, epoch) {
       const adopted = await pool.query(
-        `UPDATE plinth.checkpoints SET epoch = $6, halted = NULL WHERE projection = $1 AND revision = $2
-           AND epoch = $3 AND "position" = $4 AND event_id IS NOT DISTINCT FROM $5 RETURNING 1`,
+        `UPDATE plinth.checkpoints SET epoch = $6, halted = NULL,
+           marks = CASE WHEN marks IS NOT NULL THEN jsonb_set(marks, '{at}',
+             (SELECT jsonb_agg(jsonb_set(m, '{bookmark,epoch}', to_jsonb($6::text)))
+              FROM jsonb_array_elements(marks -> 'at') AS m)) END
+         WHERE projection = $1 AND revision = $2 AND epoch = $3 AND "position" = $4
+           AND event_id IS NOT DISTINCT FROM $5 AND generation IS NULL RETURNING 1`,
         [projection, revision, bookmark.epoch, bookmark.position, bookmark.eventId, epoch],
       );
       notify(projection);
       return adopted.length > 0;
     },
 
-    async revisions(projection) {
-      return pool.query<Revision>(
-        `SELECT projection, revision, code_revision AS "codeRevision", state,
-           json_build_object('epoch', epoch, 'position', "position", 'eventId', event_id) AS bookmark,
-           CASE WHEN lease_until > clock_timestamp() THEN holder END AS holder, halted,
-           pruned_through AS "prunedThrough",
-           (SELECT count(*)::integer FROM plinth.parked_streams p
-            WHERE p.projection = k.projection AND p.revision = k.revision) AS "parkedStreams"
-         FROM plinth.checkpoints k WHERE $1::text IS NULL OR projection = $1 ORDER BY projection, revision`,
-        [projection ?? null],
-      );
-    },
+    revisions: (projection) => readRevisions(pool, projection ?? null),
 
     async parked(projection, { after = '', limit: rows }) {
       const parked = await pool.query<ParkedRow>(
@@ -215,11 +216,32 @@ export function postgresProjectionStore(
 }
 
 async function whyNot(pool: Pool, projection: string, revision: number): Promise<Acquired> {
-  const [row] = await pool.query<{ state: string; halted: string | null; holder: string | null }>(
-    'SELECT state, halted, holder FROM plinth.checkpoints WHERE projection = $1 AND revision = $2',
+  const [row] = await pool.query<{
+    state: RevisionState;
+    halted: string | null;
+    holder: string | null;
+    generation: number | null;
+    partitions: number | null;
+  }>(
+    `SELECT state, halted, holder, generation, partitions FROM plinth.checkpoints
+     WHERE projection = $1 AND revision = $2`,
     [projection, revision],
   );
   if (!row || row.state === 'old') return { kind: 'retired' };
-  if (row.halted !== null) return { kind: 'halted', reason: row.halted };
-  return { kind: 'busy', holder: row.holder };
+  const { state, halted, holder, generation, partitions } = row;
+  if (halted !== null) return { kind: 'halted', reason: halted };
+  if (generation === null || partitions === null) return { kind: 'busy', holder };
+  return { kind: 'fed', projection, revision, state, generation: { generation, partitions } };
+}
+
+async function parkedStreams(
+  pool: Pool,
+  projection: string,
+  revision: number,
+): Promise<readonly ParkedStream[]> {
+  const parked = await pool.query<ParkedRow>(
+    `SELECT ${PARKED_COLUMNS} FROM plinth.parked_streams WHERE projection = $1 AND revision = $2`,
+    [projection, revision],
+  );
+  return parked.map(parkedStream);
 }

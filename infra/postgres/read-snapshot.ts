@@ -82,7 +82,7 @@ async function begin(session: Session, names: readonly string[]): Promise<Readon
     `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
      SELECT p.name, k.revision, k.epoch, k."position", k.event_id, k.halted
      FROM plinth.projections p
-     JOIN plinth.checkpoints k ON k.projection = p.name AND k.revision = p.current_revision
+     JOIN plinth.progress k ON k.projection = p.name AND k.revision = p.current_revision
      WHERE p.name IN (${list})`,
   );
   return new Map(rows.map((row) => [row.name, row]));

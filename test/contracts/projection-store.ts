@@ -8,10 +8,12 @@ import { historyContract } from './projection-history.ts';
 import { runnerContract } from './projection-runner.ts';
 import { checkpointContract } from './projection-store-checkpoints.ts';
 import type { ProjectionStoreEngine } from './projection-store-fixtures.ts';
+import { placesContract } from './projection-store-places.ts';
 
 export function projectionStoreContract<T>(name: string, engine: ProjectionStoreEngine<T>): void {
   describe(name, () => {
     checkpointContract(engine);
+    placesContract(engine);
     runnerContract(engine);
     historyContract(engine);
   });

@@ -5,6 +5,17 @@
  * One database; every process of a test connects on its own, so that one can crash without the others.
  */
 import type { Clock } from '../../commands/clock.ts';
+import {
+  greatestPosition,
+  leastPlace,
+  type Marks,
+  marksOf,
+  nameOf,
+  type Place,
+  type Places,
+  sameBookmark,
+  samePlace,
+} from '../../projections/places.ts';
 import type { Projection, Stamp, Tables } from '../../projections/projection.ts';
 import {
   type Advance,
@@ -17,7 +28,8 @@ import {
   type RevisionState,
   Superseded,
 } from '../../projections/store.ts';
-import { type Bookmark, type Epoch, START } from '../../schemas/envelope.ts';
+import { type Bookmark, type Epoch, type Position, START } from '../../schemas/envelope.ts';
+import type { Generation } from '../../schemas/topics.ts';
 import { type Data, Draft, type MemoryTx, memoryTx, NO_DATA, sortedRows } from './memory-transaction.ts';
 import { RowLocks } from './row-locks.ts';
 
@@ -27,6 +39,9 @@ interface StoredRevision {
   readonly codeRevision: number;
   state: RevisionState;
   bookmark: Bookmark;
+  /** By domain and partition; null: log mode. */
+  feed: (Generation & { readonly places: Map<string, Place> }) | null;
+  marks: Marks | null;
   holder: string | null;
   leaseUntilMs: number;
   halted: string | null;
@@ -35,6 +50,9 @@ interface StoredRevision {
 
 export interface Seen {
   readonly stamp: Stamp;
+  readonly feed: Generation | null;
+  /** What is applied beyond the stamp: the places in feed mode, or the marks that they left. */
+  readonly marks: Marks | null;
   readonly halted: string | null;
   readonly data: Data;
 }
@@ -135,12 +153,65 @@ export function memoryProjectionDatabase(options: {
         codeRevision: projection.revision,
         state,
         bookmark: { epoch, position: START, eventId: null },
+        feed: null,
+        marks: null,
         holder: null,
         leaseUntilMs: 0,
         halted: null,
         data: NO_DATA,
       });
       return revision;
+    };
+
+    const inTransaction = (draft: Draft): Omit<Advance<MemoryTx>, 'changed' | 'prunedHere'> => ({
+      tx: memoryTx(() => draft, turn),
+      tables,
+      async savepoint(inner) {
+        const { written } = draft;
+        try {
+          return await inner();
+        } catch (error) {
+          draft.undo(written);
+          throw error;
+        }
+      },
+      async park(stream) {
+        draft.park(stream.stream, stream);
+      },
+      async unpark(stream) {
+        draft.park(stream, null);
+      },
+    });
+    /** Locks the checkpoint, then the places: whoever moves one of those holds nothing else. */
+    const lockAll = async (projection: string, revision: number): Promise<() => void> => {
+      const id = idOf(projection, revision);
+      const checkpoint = await locks.take([id]);
+      const places = [...(stored.get(id)?.feed?.places.keys() ?? [])];
+      const all = await locks.take(places.map((name) => `${id}/${name}`));
+      return () => {
+        all();
+        checkpoint();
+      };
+    };
+    /** A statement over the checkpoint and all its places. */
+    const withAll = async <R>(
+      label: string,
+      projection: string,
+      revision: number,
+      effect: (r: StoredRevision | undefined) => R,
+    ): Promise<R> => {
+      await turn(`store.${label}`);
+      const release = await lockAll(projection, revision);
+      let answer: R;
+      try {
+        if (crashed) throw gone();
+        answer = effect(stored.get(idOf(projection, revision)));
+      } finally {
+        release();
+      }
+      committed();
+      await turn(`store.${label}.answer`);
+      return answer;
     };
 
     return {
@@ -180,14 +251,26 @@ export function memoryProjectionDatabase(options: {
           const r = stored.get(id);
           if (!r || r.state === 'old') return { kind: 'retired' } as const;
           if (r.halted !== null) return { kind: 'halted', reason: r.halted } as const;
+          if (r.feed !== null) {
+            const { generation, partitions } = r.feed;
+            const { state } = r;
+            return {
+              kind: 'fed',
+              projection,
+              revision,
+              state,
+              generation: { generation, partitions },
+            } as const;
+          }
           if (locks.held(id) || (leased(r) && r.holder !== holder)) {
             return { kind: 'busy', holder: r.holder } as const;
           }
           r.holder = holder;
           r.leaseUntilMs = clock.now() + ttlMs;
           const lease = { projection, revision, holder, ttlMs };
-          const { state, bookmark } = r;
-          return { kind: 'held', lease, state, bookmark, parked: [...r.data.parked.values()] } as const;
+          const { state, bookmark, marks } = r;
+          const parked = [...r.data.parked.values()];
+          return { kind: 'held', lease, state, bookmark, marks, parked } as const;
         });
       },
 
@@ -216,37 +299,21 @@ export function memoryProjectionDatabase(options: {
         await droppable(async (dropped) => {
           const r = stored.get(id);
           if (!isHeld(r, lease) || !sameBookmark(r.bookmark, from)) throw new Fenced(lease);
-          const draft = new Draft(r.data);
-          const tx = memoryTx(() => draft, turn);
+          const draft = new Draft(() => r.data);
           const advance: Advance<MemoryTx> = {
-            tx,
-            tables,
-            async savepoint(inner) {
-              const before = draft.data;
-              try {
-                return await inner();
-              } catch (error) {
-                draft.data = before;
-                throw error;
-              }
-            },
-            async park(stream) {
-              draft.park(stream.stream, stream);
-            },
-            async unpark(stream) {
-              draft.park(stream, null);
-            },
+            ...inTransaction(draft),
             async changed(changes) {
               if (r.state === 'current') draft.change(changes, keptChangesRows);
             },
             async prunedHere() {
-              draft.data = { ...draft.data, prunedThrough: to.position };
+              draft.prune(to.position);
             },
           };
           if (work) await Promise.race([work(advance), dropped]);
           await Promise.race([turn('store.commit'), dropped]);
           r.data = draft.data;
           r.bookmark = to;
+          if (to.position >= greatestPosition(to, r.marks)) r.marks = null;
           r.leaseUntilMs = clock.now() + lease.ttlMs;
         }).finally(release);
         committed();
@@ -262,18 +329,20 @@ export function memoryProjectionDatabase(options: {
           return await droppable(async (dropped) => {
             const live = currentOf(projection);
             if (live?.revision === lease.revision) return 'promoted';
-            if (live) releases.push(await locks.take([idOf(projection, live.revision)]));
+            if (live) releases.push(await lockAll(projection, live.revision));
+            const reached = live && reachedBy(live);
             const behind = (r: StoredRevision | undefined) =>
-              live !== undefined &&
-              r?.bookmark.epoch === live.bookmark.epoch &&
-              r.bookmark.position < live.bookmark.position;
-            if (behind(stored.get(id))) await Promise.race([catchUp(live!.bookmark.position), dropped]);
+              reached !== undefined &&
+              r?.bookmark.epoch === reached.epoch &&
+              r.bookmark.position < reached.greatest;
+            if (behind(stored.get(id))) await Promise.race([catchUp(reached!.greatest), dropped]);
             releases.push(await locks.take([id]));
             const mine = stored.get(id);
             if (!isHeld(mine, lease)) throw new Fenced(lease);
             if (behind(mine)) return 'behind';
             await Promise.race([turn('store.commit'), dropped]);
             if (live) {
+              leaveFeed(live);
               live.state = 'old';
               live.holder = null;
             }
@@ -288,20 +357,73 @@ export function memoryProjectionDatabase(options: {
         }
       },
 
-      async halt(projection, revision, bookmark, reason) {
-        const id = idOf(projection, revision);
-        await statement('halt', [id], () => {
+      async join(lease, from, { generation, partitions, places }) {
+        const { projection, revision } = lease;
+        await withAll('join', projection, revision, (r) => {
+          const may = isHeld(r, lease) && r.state === 'current' && r.feed === null && r.marks === null;
+          if (!may || !sameBookmark(r.bookmark, from)) throw new Fenced(lease);
+          r.feed = { generation, partitions, places: new Map(places.map((place) => [nameOf(place), place])) };
+          r.holder = null;
+        });
+      },
+
+      async leave({ projection, revision, generation }) {
+        await withAll('leave', projection, revision, (r) => {
+          if (r?.feed?.generation === generation.generation) leaveFeed(r);
+        });
+      },
+
+      async places(projection, revision) {
+        return statement('places', [], () => {
+          const feed = stored.get(idOf(projection, revision))?.feed;
+          return feed ? placesOf(feed) : null;
+        });
+      },
+
+      async parkedStreams(projection, revision) {
+        return statement('parkedStreams', [], () => [
+          ...(stored.get(idOf(projection, revision))?.data.parked.values() ?? []),
+        ]);
+      },
+
+      async advancePlace(fed, from, to, work) {
+        await turn('store.advancePlace');
+        const id = idOf(fed.projection, fed.revision);
+        const name = nameOf(from);
+        const release = await locks.take([`${id}/${name}`]);
+        await droppable(async (dropped) => {
           const r = stored.get(id);
-          if (r && sameBookmark(r.bookmark, bookmark)) r.halted = reason;
+          // Whoever takes the revision out of feed mode locks this place first.
+          const place = r?.feed?.generation === fed.generation.generation && r.feed.places.get(name);
+          if (!r || !place || !samePlace(place, from)) throw new Fenced(fed);
+          const draft = new Draft(() => r.data);
+          const none = () => Promise.reject(new Error('a projection that is fed tells no changes'));
+          const advance = { ...inTransaction(draft), changed: none, prunedHere: none };
+          if (work) await Promise.race([work(advance), dropped]);
+          await Promise.race([turn('store.commit'), dropped]);
+          r.data = draft.data;
+          r.feed!.places.set(name, to);
+        }).finally(release);
+        committed();
+        await turn('store.advancePlace.answer');
+      },
+
+      async halt(projection, revision, bookmark, reason) {
+        await withAll('halt', projection, revision, (r) => {
+          const at =
+            r && (r.feed ? [...r.feed.places.values()].map((place) => place.bookmark) : [r.bookmark]);
+          if (!r || !at!.some((one) => sameBookmark(one, bookmark))) return;
+          leaveFeed(r);
+          r.halted = reason;
         });
       },
 
       async adopt(projection, revision, bookmark, epoch) {
-        const id = idOf(projection, revision);
-        return statement('adopt', [id], () => {
-          const r = stored.get(id);
-          if (!r || !sameBookmark(r.bookmark, bookmark)) return false;
+        return withAll('adopt', projection, revision, (r) => {
+          if (!r || r.feed || !sameBookmark(r.bookmark, bookmark)) return false;
           r.bookmark = { ...r.bookmark, epoch };
+          const at = (r.marks?.at ?? []).map((mark) => ({ ...mark, bookmark: { ...mark.bookmark, epoch } }));
+          r.marks = r.marks && { partitions: r.marks.partitions, at };
           r.halted = null;
           return true;
         });
@@ -320,7 +442,9 @@ export function memoryProjectionDatabase(options: {
                 revision: r.revision,
                 codeRevision: r.codeRevision,
                 state: r.state,
-                bookmark: r.bookmark,
+                bookmark: bookmarkOf(r),
+                feed: generationOf(r),
+                marks: shownBeyond(r),
                 holder: leased(r) ? r.holder : null,
                 halted: r.halted,
                 prunedThrough: r.data.prunedThrough,
@@ -359,9 +483,10 @@ export function memoryProjectionDatabase(options: {
         return statement('snapshot', [], () => {
           const r = stored.get(idOf(projection, revision));
           if (!r) throw new Error(`${projection} has no revision ${revision}`);
-          const { bookmark, data } = r;
+          const { data } = r;
           return {
-            bookmark,
+            bookmark: bookmarkOf(r),
+            marks: shownBeyond(r),
             parked: [...data.parked.values()],
             async *rows(table) {
               for (const { key, row } of sortedRows(data, table.name)) yield { key, columns: row };
@@ -380,7 +505,13 @@ export function memoryProjectionDatabase(options: {
     current(projection) {
       const r = currentOf(projection);
       if (!r) return null;
-      return { stamp: { ...r.bookmark, revision: r.revision }, halted: r.halted, data: r.data };
+      return {
+        stamp: { ...bookmarkOf(r), revision: r.revision },
+        feed: generationOf(r),
+        marks: shownBeyond(r),
+        halted: r.halted,
+        data: r.data,
+      };
     },
     onCommit(hint) {
       hints.add(hint);
@@ -389,6 +520,29 @@ export function memoryProjectionDatabase(options: {
   };
 }
 
-function sameBookmark(a: Bookmark, b: Bookmark): boolean {
-  return a.epoch === b.epoch && a.position === b.position && a.eventId === b.eventId;
+function placesOf({ generation, partitions, places }: NonNullable<StoredRevision['feed']>): Places {
+  return { generation, partitions, places: [...places.values()] };
+}
+
+function generationOf({ feed }: StoredRevision): Generation | null {
+  return feed && { generation: feed.generation, partitions: feed.partitions };
+}
+
+function bookmarkOf({ feed, bookmark }: StoredRevision): Bookmark {
+  return feed ? leastPlace(placesOf(feed).places).bookmark : bookmark;
+}
+
+function shownBeyond({ feed, marks }: StoredRevision): Marks | null {
+  return feed ? marksOf(placesOf(feed)) : marks;
+}
+
+function reachedBy(r: StoredRevision): { readonly epoch: Epoch; readonly greatest: Position } {
+  const bookmark = bookmarkOf(r);
+  return { epoch: bookmark.epoch, greatest: greatestPosition(bookmark, shownBeyond(r)) };
+}
+
+function leaveFeed(r: StoredRevision): void {
+  if (r.feed === null) return;
+  [r.bookmark, r.marks] = [bookmarkOf(r), shownBeyond(r)];
+  r.feed = null;
 }

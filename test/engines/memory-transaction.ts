@@ -28,34 +28,79 @@ export const NO_DATA: Data = {
   prunedThrough: '' as Position,
 };
 
-/** Never changes a map that somebody else may hold: every snapshot stays as it was. */
+/**
+ * Never changes a map that somebody else may hold: every snapshot stays as it was. What it writes stands on
+ * what is committed now, as in READ COMMITTED: others may have committed since it began.
+ */
 export class Draft {
-  data: Data;
-  constructor(data: Data) {
-    this.data = data;
+  readonly #committed: () => Data;
+  #writes: ((data: Data) => Data)[] = [];
+  #base: Data;
+  #data: Data;
+
+  constructor(committed: () => Data) {
+    this.#committed = committed;
+    this.#base = committed();
+    this.#data = this.#base;
+  }
+
+  get data(): Data {
+    const base = this.#committed();
+    if (base !== this.#base) {
+      this.#base = base;
+      this.#data = this.#writes.reduce((data, write) => write(data), base);
+    }
+    return this.#data;
+  }
+
+  /** To come back to with `undo`. */
+  get written(): number {
+    return this.#writes.length;
+  }
+
+  undo(written: number): void {
+    this.#writes = this.#writes.slice(0, written);
+    this.#base = this.#committed();
+    this.#data = this.#writes.reduce((data, write) => write(data), this.#base);
   }
 
   put(table: string, key: string, row: Row | null): void {
-    const rows = new Map(this.data.tables.get(table));
-    if (row === null) rows.delete(key);
-    else rows.set(key, structuredClone(row));
-    this.data = { ...this.data, tables: new Map(this.data.tables).set(table, rows) };
+    const copy = row === null ? null : structuredClone(row);
+    this.#write((data) => {
+      const rows = new Map(data.tables.get(table));
+      if (copy === null) rows.delete(key);
+      else rows.set(key, copy);
+      return { ...data, tables: new Map(data.tables).set(table, rows) };
+    });
   }
 
   park(stream: StreamId, parked: ParkedStream | null): void {
-    const all = new Map(this.data.parked);
-    if (parked === null) all.delete(stream);
-    else all.set(stream, parked);
-    this.data = { ...this.data, parked: all };
+    this.#write((data) => {
+      const all = new Map(data.parked);
+      if (parked === null) all.delete(stream);
+      else all.set(stream, parked);
+      return { ...data, parked: all };
+    });
+  }
+
+  prune(through: Position): void {
+    this.#write((data) => ({ ...data, prunedThrough: through }));
   }
 
   change(changes: readonly Change[], keptRows: number): void {
-    const all = [...this.data.changes, ...changes];
-    const gone = all.length - keptRows;
-    // Never back: a batch that pruned instead of telling has left a gap above what is deleted here.
-    const ends = [this.data.prunedThrough, ...(gone > 0 ? [all[gone - 1]!.position] : [])].sort();
-    const prunedThrough = ends.at(-1)!;
-    this.data = { ...this.data, changes: gone > 0 ? all.slice(gone) : all, prunedThrough };
+    this.#write((data) => {
+      const all = [...data.changes, ...changes];
+      const gone = all.length - keptRows;
+      // Never back: a batch that pruned instead of telling has left a gap above what is deleted here.
+      const ends = [data.prunedThrough, ...(gone > 0 ? [all[gone - 1]!.position] : [])].sort();
+      const prunedThrough = ends.at(-1)!;
+      return { ...data, changes: gone > 0 ? all.slice(gone) : all, prunedThrough };
+    });
+  }
+
+  #write(write: (data: Data) => Data): void {
+    this.#data = write(this.data);
+    this.#writes.push(write);
   }
 }
 
