@@ -1,8 +1,8 @@
 /**
  * The port of the limiter: several named limits at once, all spent or none, exact under concurrency.
  *
- * Its state is not derived from the log. A restart forgets it, so for one window after a restart a key
- * can be given as much as twice its limit: what was spent before, and a full burst again.
+ * Its state is not derived from the log. Whoever keeps it forgets it with a restart, so for one window after
+ * that a key can be given as much as twice its limit: what was spent before, and a full burst again.
  */
 export interface LimitSpend {
   readonly name: string;
@@ -38,4 +38,9 @@ export interface Limiter {
   take(tenant: string, keyId: string, spends: readonly LimitSpend[]): LimitAnswer | Promise<LimitAnswer>;
   /** The same answer, with nothing spent. */
   peek(tenant: string, keyId: string, spends: readonly LimitSpend[]): LimitAnswer | Promise<LimitAnswer>;
+  /**
+   * Whether what is spent counts in every process that serves. False while that which they share is away:
+   * each then admits its share, and what must not happen more often meanwhile (issuing keys) is refused.
+   */
+  shared(): boolean;
 }

@@ -1,39 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { limiterContract } from '../../test/contracts/limiter.ts';
 import { fakeClock } from '../../test/support/fake-clock.ts';
 import { InProcessLimiter } from './in-process-limiter.ts';
 
 const burst = { name: 'burst', limit: 10, windowSeconds: 1, cost: 1 };
-const daily = { name: 'daily', limit: 100, windowSeconds: 86_400, cost: 1 };
+
+limiterContract('the in-process limiter', {}, async () => {
+  const clock = fakeClock();
+  return { limiter: new InProcessLimiter(clock), pass: (ms) => clock.advance(ms) };
+});
 
 describe('the in-process limiter', () => {
-  it('admits exactly the limit of 1,000 calls at once', async () => {
-    const limiter = new InProcessLimiter(fakeClock());
-    const answers = await Promise.all(
-      Array.from({ length: 1_000 }, async () => limiter.take('t', 'k', [{ ...burst, limit: 333 }])),
-    );
-    assert.equal(answers.filter((a) => a.admitted).length, 333);
-  });
-
-  it('spends all named limits or none', () => {
-    const limiter = new InProcessLimiter(fakeClock());
-    assert.ok(limiter.take('t', 'k', [burst, { ...daily, cost: 95 }]).admitted);
-    const denied = limiter.take('t', 'k', [burst, { ...daily, cost: 6 }]);
-    assert.equal(denied.admitted, false);
-    assert.deepEqual(
-      denied.limits.map((l) => [l.admits, l.remaining]),
-      [
-        [true, 9],
-        [false, 5],
-      ],
-    );
-    assert.deepEqual(
-      limiter.peek('t', 'k', [burst, daily]).limits.map((l) => l.remaining),
-      [9, 5],
-    );
-  });
-
   it('gives back evenly over the window and says when to come again', async () => {
     const clock = fakeClock();
     const limiter = new InProcessLimiter(clock);
@@ -44,24 +23,6 @@ describe('the in-process limiter', () => {
     await clock.advance(1);
     assert.equal(limiter.take('t', 'k', [burst]).admitted, true);
     assert.equal(limiter.take('t', 'k', [burst]).admitted, false);
-  });
-
-  it('never admits a cost above the limit, and says that waiting is useless', () => {
-    const limiter = new InProcessLimiter(fakeClock());
-    const denied = limiter.take('t', 'k', [{ ...burst, cost: 11 }]);
-    assert.deepEqual([denied.admitted, denied.limits[0]!.retryAfterSeconds], [false, null]);
-  });
-
-  it('keeps tenants, keys and names apart', () => {
-    const limiter = new InProcessLimiter(fakeClock());
-    for (const [t, k, name] of [
-      ['t', 'k', 'a'],
-      ['t', 'k', 'b'],
-      ['t', 'l', 'a'],
-      ['u', 'k', 'a'],
-    ] as const) {
-      assert.ok(limiter.take(t, k, [{ ...burst, name, cost: 10 }]).admitted);
-    }
   });
 
   it('admits in any span no more than a full burst and what ran out meanwhile', () => {

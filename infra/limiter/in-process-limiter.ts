@@ -1,15 +1,8 @@
 /** The limiter of a process that serves alone: exact, for nothing runs between reading and writing. */
 import type { LimitAnswer, Limiter, LimitSpend, LimitState } from '../../api/verify/limiter.ts';
 import type { Clock } from '../../commands/clock.ts';
-import {
-  admits,
-  type Meter,
-  remainingUnits,
-  resetSeconds,
-  retryAfterSeconds,
-  spent,
-  usedNow,
-} from '../../commands/keys/gcra.ts';
+import { type Meter, spent, usedNow } from '../../commands/keys/gcra.ts';
+import { limitState } from './limit-state.ts';
 
 /** Limits in use at one time; about 150 bytes each. */
 export const MAX_METERS = 500_000;
@@ -66,7 +59,7 @@ export class InProcessLimiter implements Limiter {
       const name = names[index]!;
       const held = this.#meters.get(name);
       const meter = spent(held, usedNow(held, spend, nowMs), spend.cost, nowMs);
-      limits.push(stateOf(spend, meter.used, 0));
+      limits.push(limitState(spend, meter.used, 0));
       if (spend.cost === 0) continue;
       const runsMs = (meter.used * spend.windowSeconds * 1000) / spend.limit;
       this.#meters.set(name, { ...meter, emptyAtMs: meter.atMs + runsMs });
@@ -78,12 +71,17 @@ export class InProcessLimiter implements Limiter {
     return this.#look(namesOf(tenant, keyId, spends), spends, this.#clock.now());
   }
 
+  /** It serves alone. */
+  shared(): boolean {
+    return true;
+  }
+
   #look(names: readonly string[], spends: readonly LimitSpend[], nowMs: number): LimitAnswer {
     let admitted = true;
     const limits: LimitState[] = [];
     for (const [index, spend] of spends.entries()) {
       const used = usedNow(this.#meters.get(names[index]!), spend, nowMs);
-      const state = stateOf(spend, used, spend.cost);
+      const state = limitState(spend, used, spend.cost);
       if (!state.admits) admitted = false;
       limits.push(state);
     }
@@ -117,17 +115,4 @@ export class InProcessLimiter implements Limiter {
 /** Made once a call: a name that was put together must be hashed before a map finds it. */
 function namesOf(tenant: string, keyId: string, spends: readonly LimitSpend[]): readonly string[] {
   return spends.map(({ name }) => `${tenant}:${keyId}:${name}`);
-}
-
-function stateOf(spend: LimitSpend, used: number, cost: number): LimitState {
-  const retry = retryAfterSeconds(used, spend, cost);
-  return {
-    name: spend.name,
-    limit: spend.limit,
-    windowSeconds: spend.windowSeconds,
-    remaining: remainingUnits(used, spend),
-    resetSeconds: resetSeconds(used, spend),
-    admits: admits(used, spend, cost),
-    retryAfterSeconds: retry,
-  };
 }
