@@ -6,8 +6,8 @@ import { positionTopicName } from '../../schemas/topics.ts';
 import type { RelayRecord } from '../../workers/relay-topics.ts';
 import { type PartitionReader, partitionReader } from './partition-reader.ts';
 
-const RECORD_KEY = 'record';
-const MARKER_KEY = 'marker';
+export const RECORD_KEY = 'record';
+export const MARKER_KEY = 'marker';
 /** How far from its end the topic is read first: a record is rarely behind more markers than that. */
 const TAIL_OFFSETS = 64n;
 const FETCH_WAIT_MS = 100;
