@@ -6,7 +6,9 @@ import { type Benchmark, type Result, runBenchmark } from './harness.ts';
 import { projectBenchmark } from './project.ts';
 import { relayBenchmark } from './relay.ts';
 import { verifyBenchmark } from './verify.ts';
+import { verifyRedisBenchmark } from './verify-redis.ts';
 import { visibleBenchmark } from './visible.ts';
+import { visibleClusterBenchmark } from './visible-cluster.ts';
 
 const benchmarks: readonly Benchmark[] = [
   verifyBenchmark,
@@ -14,6 +16,8 @@ const benchmarks: readonly Benchmark[] = [
   projectBenchmark,
   visibleBenchmark,
   relayBenchmark,
+  visibleClusterBenchmark,
+  verifyRedisBenchmark,
 ];
 const name = process.argv[2];
 const chosen = name === undefined ? benchmarks : benchmarks.filter((b) => b.name === name);

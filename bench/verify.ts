@@ -18,7 +18,7 @@ import { commandOf, GRANTOR, issueKeys, type ScratchHouse, scratchHouse } from '
 
 const KEYS = 10_000;
 const CONNECTIONS = 64;
-const ROUND_MS = 1_500;
+export const ROUND_MS = 1_500;
 const ROUNDS = 4;
 const BARE_MS = 1_000;
 const HALF_LOAD_ROUNDS = 5;
@@ -80,14 +80,15 @@ export const verifyBenchmark: Benchmark = {
   },
 };
 
-async function startServer(
+export async function startServer(
   house: ScratchHouse,
   kind: string,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<{ child: ChildProcess; target: Target }> {
   const lines = openSync(join(house.folder, `${kind}.log`), 'a');
   const child = fork(
     new URL('verify-server.ts', import.meta.url),
-    [kind, JSON.stringify(house.environment)],
+    [kind, JSON.stringify({ ...house.environment, ...more })],
     { stdio: ['ignore', lines, 'inherit', 'ipc'] },
   );
   const port = await new Promise<number>((resolve, reject) => {
@@ -97,7 +98,7 @@ async function startServer(
   return { child, target: { host: '127.0.0.1', port } };
 }
 
-function ended(child: ChildProcess): Promise<unknown> {
+export function ended(child: ChildProcess): Promise<unknown> {
   if (child.exitCode !== null) return Promise.resolve();
   const exited = new Promise((resolve) => child.once('exit', resolve));
   child.disconnect();
@@ -105,7 +106,7 @@ function ended(child: ChildProcess): Promise<unknown> {
 }
 
 /** One for each key, as a management key that may verify sends it. */
-async function requestsOf({ engines }: ScratchHouse): Promise<Buffer[]> {
+export async function requestsOf({ engines }: ScratchHouse): Promise<Buffer[]> {
   const input = issueKeySchema.parse({ use: 'management', permissions: ['keys:verify'] });
   const caller = await issueKey(engines.keyDeps, commandOf('caller'), GRANTOR, input);
   if (caller.kind === 'rejected') throw new Error(caller.rejection.detail);
@@ -117,7 +118,7 @@ async function requestsOf({ engines }: ScratchHouse): Promise<Buffer[]> {
 }
 
 /** The k-th key as often as 1/k says; drawn beforehand, for drawing is not what is measured. */
-function zipfDraws(requests: readonly Buffer[]): NextRequest {
+export function zipfDraws(requests: readonly Buffer[]): NextRequest {
   const random = seededRandom(11);
   const sums: number[] = [];
   let sum = 0;
@@ -140,7 +141,7 @@ function zipfDraws(requests: readonly Buffer[]): NextRequest {
 }
 
 /** Every key answers VALID: the read model has caught up, and the cache is as warm as it gets. */
-async function untilReady(target: Target, requests: readonly Buffer[]): Promise<void> {
+export async function untilReady(target: Target, requests: readonly Buffer[]): Promise<void> {
   const url = `http://${target.host}:${target.port}/v1/keys/verify`;
   const untilMs = performance.now() + READY_WITHIN_MS;
   for (;;) {
@@ -161,7 +162,7 @@ async function untilReady(target: Target, requests: readonly Buffer[]): Promise<
   }
 }
 
-async function fullLoad(target: Target, ms: number, next: NextRequest): Promise<number> {
+export async function fullLoad(target: Target, ms: number, next: NextRequest): Promise<number> {
   const load = await saturate(target, { connections: CONNECTIONS, ms, next });
   if (load.notOk > 0) throw new Error(`${load.notOk} of ${load.requests} answers were errors`);
   return load.perSecond;

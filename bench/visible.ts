@@ -19,7 +19,7 @@ import type { Position } from '../schemas/envelope.ts';
 import { type Benchmark, interleave, quantile } from './harness.ts';
 import { commandOf, GRANTOR, ordinaryKey, scratchHouse } from './scratch-house.ts';
 
-const PER_SECOND = 200;
+export const PER_SECOND = 200;
 const ROUND_MS = 4_000;
 const ROUNDS = 4;
 const READ_WITHIN_MS = 5_000;
@@ -68,7 +68,7 @@ export const visibleBenchmark: Benchmark = {
 };
 
 /** Milliseconds that each call says; calls start when they are due, however many are under way. */
-async function atSteadyRate(call: () => Promise<number>): Promise<number[]> {
+export async function atSteadyRate(call: () => Promise<number>): Promise<number[]> {
   const startedMs = performance.now();
   const total = (PER_SECOND * ROUND_MS) / 1_000;
   const calls: Promise<number>[] = [];
@@ -111,7 +111,7 @@ async function untilProjected(engines: Engines): Promise<void> {
   }
 }
 
-async function bareRows(connectionString: string) {
+export async function bareRows(connectionString: string) {
   const pool = new pg.Pool({ connectionString, max: 20 });
   await pool.query('CREATE TABLE bare_rows (id text PRIMARY KEY, state text NOT NULL)');
   const state = JSON.stringify(ordinaryKey(1));
