@@ -99,6 +99,32 @@ test('a read waits for the position it is asked for, and says so when it does no
   );
 });
 
+test('hints from elsewhere are listened to with the first read that waits, and given up with the rest', async (t) => {
+  const { pool, write } = await opened(t);
+  const listening: AbortSignal[] = [];
+  const reads = postgresReadModels({
+    primary: pool,
+    clock: systemClock,
+    hints: {
+      moved: () => {},
+      listen(hint, signal) {
+        listening.push(signal);
+        // One about nothing that is known does no harm.
+        hint('none');
+        return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      },
+    },
+  });
+  await reads.read('letters', {}, async () => 1);
+  assert.equal(listening.length, 0);
+  const waiting = reads.read('letters', { atLeast: at(1).position, waitMs: 10_000 }, async () => 'there');
+  await write(0, 1, []);
+  assert.equal((await waiting).result, 'there', 'without a single hint');
+  assert.equal(listening[0]?.aborted, false);
+  await reads.close();
+  assert.equal(listening[0]?.aborted, true);
+});
+
 test('a halted projection refuses reads, one that was never made is unavailable', async (t) => {
   const { reads, store, pool } = await opened(t);
   await store.halt('letters', 1, at(0), 'the log was replaced');

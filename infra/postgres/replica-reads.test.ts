@@ -44,8 +44,9 @@ describe('reads where there is a replica', () => {
   let nowMs = 0;
   const by: string[] = [];
   const last = () => by.at(-1);
-  /** Real, but for the hour that a test skips. */
-  const clock = { ...systemClock, now: () => systemClock.now() + nowMs };
+  let standsAtMs: number | null = null;
+  /** Real, but for what a test skips, and where it stands still. */
+  const clock = { ...systemClock, now: () => (standsAtMs ?? systemClock.now()) + nowMs };
 
   before(async () => {
     server = await startTestServer();
@@ -122,6 +123,8 @@ describe('reads where there is a replica', () => {
 
   it('leave a replica that lags by more than 5 s', async () => {
     await replica.caughtUp();
+    standsAtMs = systemClock.now();
+    await read();
     await replica.pause();
     await write();
     assert.equal((await read()).onReplica, true, 'at first it is no further behind than it may be');
@@ -129,6 +132,7 @@ describe('reads where there is a replica', () => {
     await read();
     nowMs += 5_001;
     assert.deepEqual([(await read()).n, last()], [4, 'lagging']);
+    standsAtMs = null;
     await replica.resume();
     await replica.caughtUp();
     assert.equal((await read()).onReplica, true);
@@ -138,7 +142,10 @@ describe('reads where there is a replica', () => {
     await replica.caughtUp();
     const slow = read(undefined, 'SELECT count(*) AS n, pg_sleep(2) FROM $t');
     const running = `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(2)%' AND pid <> pg_backend_pid()`;
-    while ((await second.query(running)).length === 0);
+    for (let looks = 0; (await second.query(running)).length === 0; looks++) {
+      assert.ok(looks < 1_000, 'the query runs on the replica');
+      await systemClock.sleep(10);
+    }
     await primary.query(
       `BEGIN; LOCK TABLE ${revisionTables('numbers', 1)('numbers')} IN ACCESS EXCLUSIVE MODE;
        SELECT pg_current_xact_id(); COMMIT`,
@@ -162,7 +169,7 @@ describe('reads where there is a replica', () => {
     await replica.start();
     await replica.caughtUp();
     for (let i = 0; i < 600 && !(await read()).onReplica; i++) {
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await systemClock.sleep(20);
     }
     assert.equal(last(), 'replica');
   });
