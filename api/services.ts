@@ -7,6 +7,7 @@ import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStore } from '../projections/store.ts';
 import type { Epoch } from '../schemas/envelope.ts';
 import { routesOf } from './route.ts';
+import type { Limiter } from './verify/limiter.ts';
 import type { Verifier } from './verify/verifier.ts';
 
 export interface Services {
@@ -21,6 +22,7 @@ export interface Services {
   /** At least 32 bytes, the same in every process of the API: signs page cursors. */
   readonly cursorKey: Uint8Array;
   readonly verifier: Pick<Verifier, 'verify' | 'verifyMany'>;
+  readonly limiter: Pick<Limiter, 'shared'>;
 }
 
 export const defineRoute = routesOf<Services>();

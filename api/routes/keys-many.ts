@@ -22,6 +22,7 @@ import { defineRoute } from '../services.ts';
 import { answerKey, viewOf } from './answer-key.ts';
 import { answerOutcome, briefly, manyOf } from './answer-outcome.ts';
 import { keyExample } from './examples.ts';
+import { mustBeOpenForIssuing } from './open-for-issuing.ts';
 
 const common = { tag: 'Keys', access: { permission: 'keys:write' }, idempotent: true } as const;
 
@@ -80,6 +81,7 @@ export const keysManyRoutes = [
       },
     },
     async handler(request, services) {
+      mustBeOpenForIssuing(services);
       const imported = await importKeys(services.execute, (target) => request.command(target), request.body);
       const results = imported.map(({ index, keyId, outcome }) =>
         outcome.kind === 'rejected' ? { index, error: briefly(outcome.rejection) } : { index, keyId },

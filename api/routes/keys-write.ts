@@ -23,6 +23,7 @@ import { defineRoute } from '../services.ts';
 import { answerIssued, answerKey, atKey, inputOf } from './answer-key.ts';
 import { issuedExample, keyExample } from './examples.ts';
 import { keyParams } from './keys-read.ts';
+import { mustBeOpenForIssuing } from './open-for-issuing.ts';
 
 const keyAnswer = (description: string) => ({
   200: { description, schema: keyViewSchema, example: keyExample },
@@ -50,6 +51,7 @@ export const keyWriteRoutes = [
     problems: ['permission_escalation', 'conflict'],
     responses: { 201: { description: 'Issued.', schema: issuedKeyViewSchema, example: issuedExample } },
     async handler(request, services) {
+      mustBeOpenForIssuing(services);
       const context = request.command(KEYS_COLLECTION);
       const outcome = await issueKey(services.execute, context, request.caller, request.body);
       return answerIssued(201, outcome, services);

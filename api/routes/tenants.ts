@@ -26,6 +26,7 @@ import { defineRoute } from '../services.ts';
 import { answerIssued } from './answer-key.ts';
 import { answerOutcome } from './answer-outcome.ts';
 import { issuedExample, tenantExample } from './examples.ts';
+import { mustBeOpenForIssuing } from './open-for-issuing.ts';
 import { nextCursorSchema, pageQuery, pagerOf } from './paging.ts';
 
 const tenantParams = z.strictObject({
@@ -182,6 +183,7 @@ export const tenantRoutes = [
     problems: ['conflict', 'permission_escalation'],
     responses: { 201: { description: 'Issued.', schema: issuedKeyViewSchema, example: issuedExample } },
     async handler(request, services) {
+      mustBeOpenForIssuing(services);
       const tenantId = request.params.id as TenantId;
       const context = request.command(`${tenantStream(tenantId)}/admin-keys`);
       const input = { ...request.body, tenantId };

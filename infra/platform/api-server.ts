@@ -9,13 +9,15 @@ import { createVerifier } from '../../api/verify/verifier.ts';
 import { creditLeases } from '../../commands/keys/credit-leases.ts';
 import { requestDigest } from '../../commands/request-digest.ts';
 import { UsageRecorder } from '../../commands/usage/usage-recorder.ts';
+import { hurriedBy } from '../../projections/hints.ts';
 import { verifyRowLoader } from '../../projections/keys/verify-row.ts';
 import type { Epoch } from '../../schemas/envelope.ts';
-import { InProcessLimiter } from '../limiter/in-process-limiter.ts';
 import { postgresChangesSource } from '../postgres/changes-source.ts';
 import { revisionTables } from '../postgres/revision-tables.ts';
+import { redisSharedCache } from '../redis/shared-cache.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { apiLimiter } from './api-limiter.ts';
 import type { Engines } from './engines.ts';
 import { VERSION } from './version.ts';
 
@@ -46,11 +48,14 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       log.warn({ component: 'usage', err: error }, 'usage could not be told to the log; it is tried again');
     },
   });
-  const limiter = new InProcessLimiter(clock);
+  const { redis } = engines;
+  const limits = await apiLimiter(engines);
+  const { limiter } = limits;
+  const changes = postgresChangesSource(pool, 'keys', { clock });
   const verifier = createVerifier({
     log: engines.log,
     codec,
-    changes: postgresChangesSource(pool, 'keys', { clock }),
+    changes: redis ? hurriedBy(redis.hints, 'keys', changes) : changes,
     loadRows: verifyRowLoader(pool, (revision) => revisionTables('keys', revision)),
     peppers: keyring.peppers,
     limiter,
@@ -68,6 +73,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         log.error({ component: 'verify', detail }, 'verify trusts nothing until an operator acts');
     },
     onFacts: metrics.facts,
+    shared: redis
+      ? { cache: redisSharedCache(redis.connection), secret: keyring.derive('shared-cache') }
+      : undefined,
+    onShared: metrics.shared,
     maxEntries: settings.cacheEntries,
   });
   metrics.watch({
@@ -76,8 +85,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       const seconds = (ms: number | null) => (ms === null ? null : ms / 1000);
       return {
         plinth_cache_entries: verifier.cache.size,
-        plinth_limiter_meters: limiter.meters,
-        plinth_limiter_refused_full: limiter.refusedFull,
+        ...limits.gauges(),
         plinth_request_memo_evicted: verifier.memo.evicted,
         plinth_usage_dropped: recorder.dropped,
         plinth_usage_buffered_rows: recorder.bufferedRows,
@@ -108,6 +116,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     projections: engines.store,
     cursorKey: keyring.derive('cursor').reveal(),
     verifier,
+    limiter,
   };
   const app = buildApp(
     {
@@ -129,6 +138,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   );
   const closeVerifier = async () => {
     const lost = await verifier.close();
+    await limits.close();
     const dropped = await recorder.close();
     log.debug(
       { component: 'api', detail: `${String(lost)} ${String(dropped)}` },

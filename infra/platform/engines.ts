@@ -6,8 +6,10 @@ import type { Codec } from '../../commands/codec.ts';
 import type { EventLog } from '../../commands/event-log.ts';
 import type { KeyDeps } from '../../commands/keys/key-command.ts';
 import { personalCodec } from '../../commands/personal-codec.ts';
+import type { Hints } from '../../projections/hints.ts';
 import type { Settings } from '../../schemas/config.ts';
 import { eventCatalogue } from '../../schemas/events/catalogue.ts';
+import type { Secret } from '../../schemas/secret.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { openEventStoreEventLog } from '../event-log/eventstore/eventstore-event-log.ts';
 import { appendingLogWriter, type LogWriter, postgresLogWriter } from '../event-log/log-writer.ts';
@@ -18,6 +20,8 @@ import { openPostgresDataKeys, type PostgresDataKeys } from '../postgres/data-ke
 import { createPool, type Pool, type PoolOptions } from '../postgres/pool.ts';
 import { migrateProjections, postgresProjectionStore } from '../postgres/projection-store.ts';
 import { type PostgresReadModels, postgresReadModels, REPLICA_LIMITS } from '../postgres/read-models.ts';
+import { openRedis, type RedisConnection } from '../redis/connection.ts';
+import { redisHints } from '../redis/hints.ts';
 import { type Keyring, openKeyring } from '../secrets/keyring.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -48,6 +52,8 @@ export interface Engines {
   readonly readModels: PostgresReadModels;
   /** Null: there is none, and all projections follow the log. */
   readonly kafka: OpenedKafka | null;
+  /** Null: limits and rows are kept in this process alone. */
+  readonly redis: { readonly connection: RedisConnection; readonly hints: Hints } | null;
   readonly keyDeps: KeyDeps;
   /** Names this life of this process. */
   readonly writer: string;
@@ -142,10 +148,13 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
         );
       },
     });
+    const redis = settings.redisUrl === null ? null : openSharedRedis(settings.redisUrl, options, clock);
+    if (redis) undo.push(() => redis.connection.close());
     const readModels = postgresReadModels({
       primary: pool,
       replica: replica ?? undefined,
       clock,
+      hints: redis?.hints,
       onRead: (by) => metrics?.read(by),
     });
     undo.push(() => readModels.close());
@@ -176,9 +185,15 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       logPool: settings.eventLogUrl ? null : pool,
       dataKeys,
       codec,
-      store: postgresProjectionStore(pool, { advanced: readModels.moved }),
+      store: postgresProjectionStore(pool, {
+        advanced(projection, position) {
+          readModels.moved(projection, position);
+          redis?.hints.moved(projection);
+        },
+      }),
       readModels,
       kafka,
+      redis,
       keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers },
       writer: Buffer.from(random.bytes(8)).toString('hex'),
       close: () => closeAll(undo),
@@ -187,6 +202,28 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
     await closeAll(undo).catch(() => {});
     throw error;
   }
+}
+
+/** What the processes of one platform share; it may be away, now and at any time. */
+function openSharedRedis(
+  url: Secret<string>,
+  { log, metrics }: EngineOptions,
+  clock: Clock,
+): Engines['redis'] {
+  const connection = openRedis({
+    url,
+    clock,
+    onState(state, why) {
+      if (state === 'ready') return log.info({ component: 'redis' }, 'Redis is there');
+      metrics?.noticed('redis_away');
+      log.warn(
+        { component: 'redis', detail: why },
+        'Redis is away: each process judges limits by its share, and no keys are issued',
+      );
+    },
+    ...(metrics ? { onCommand: metrics.redis } : {}),
+  });
+  return { connection, hints: redisHints(connection, clock) };
 }
 
 /** In the reverse order of opening; one that fails does not keep the others open. */

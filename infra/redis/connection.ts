@@ -76,7 +76,8 @@ export function openRedis(options: RedisOptions): RedisConnection {
   let lastError = 'not connected';
 
   const turn = (next: RedisState, why: string) => {
-    if (state === next) return;
+    // Whoever closes it knows.
+    if (state === next || closing.signal.aborted) return;
     state = next;
     onState?.(next, why);
     if (next !== 'ready') return;
@@ -128,7 +129,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
     });
   };
   const command = <T>(name: string, call: () => Promise<T>): Promise<T> => {
-    if (state === 'ready') return send(name, call);
+    if (state === 'ready' && !closing.signal.aborted) return send(name, call);
     onCommand?.(name, 0, 'away');
     return Promise.reject(new RedisFailure('away', name, lastError));
   };
@@ -136,7 +137,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
   const probe = async (key: string) => {
     try {
       await send('probe', () => client.get(key));
-      if (!closing.signal.aborted) turn('ready', 'it answers');
+      turn('ready', 'it answers');
     } catch (error) {
       // Whoever has not been connected yet tells why after some tries.
       if (troubles >= TROUBLES_UNTIL_AWAY) turn('away', (error as Error).message);
@@ -152,7 +153,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
   })();
 
   return {
-    state: () => state,
+    state: () => (closing.signal.aborted ? 'away' : state),
     async whenReady(timeoutMs) {
       if (state === 'ready') return true;
       const given = new AbortController();
@@ -183,7 +184,6 @@ export function openRedis(options: RedisOptions): RedisConnection {
     subscribe: messages.subscribe,
     async close() {
       closing.abort();
-      turn('away', 'it is closed');
       client.disconnect();
       await Promise.all([probing, messages.close()]);
     },

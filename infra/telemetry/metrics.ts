@@ -27,6 +27,8 @@ export interface Metrics {
   appended(seconds: number, outcome: 'appended' | 'conflict' | 'failed'): void;
   /** One statement of a pool. */
   queried(name: string, durationMs: number, failed: boolean): void;
+  /** One command to Redis, by its outcome; those that were not sent, too. */
+  redis(name: string, seconds: number, outcome: string): void;
   verified(code: string): void;
   /** Where the facts of a verify came from. */
   facts(source: string): void;
@@ -48,6 +50,10 @@ export const gaugeHelp = {
   plinth_limiter_meters: 'Limits in use.',
   plinth_request_memo_evicted: 'Request ids forgotten before their 60 s were over, since the start.',
   plinth_limiter_refused_full: 'Verifies denied because the limiter had no room, since the start.',
+  plinth_redis_away: 'Whether Redis is away.',
+  plinth_limiter_fallback: 'Whether limits are judged in this process alone, by its share.',
+  plinth_limiter_processes: 'Processes that share limits, this one included.',
+  plinth_limiter_leased_units: 'Units that this process has leased and not spent.',
   plinth_usage_dropped: 'Decisions that usage counting had no room for, since the start.',
   plinth_usage_buffered_rows: 'Usage counts that wait to be appended.',
   plinth_credits_lost_units: 'Leased credits that could not be given back, since the start.',
@@ -87,6 +93,12 @@ export function createMetrics(): Metrics {
     help: 'Statements sent to PostgreSQL, waiting for a connection included.',
     bounds: APPEND_BOUNDS,
     maxSeries: MAX_STATEMENT_SERIES,
+  });
+  const commands = histogramFamily(plain, {
+    name: 'plinth_redis_command_duration_seconds',
+    help: 'Commands to Redis, from the call to the answer or to the deadline.',
+    bounds: APPEND_BOUNDS,
+    maxSeries: MAX_SMALL_SERIES,
   });
   const counter = (name: string, help: string) =>
     counterFamily(plain, { name, help, maxSeries: MAX_SMALL_SERIES });
@@ -168,6 +180,8 @@ export function createMetrics(): Metrics {
       const outcome = failed ? 'failed' : 'done';
       statements.of(`${outcome} ${name}`, () => ({ statement: name, outcome })).observe(durationMs / 1000);
     },
+    redis: (name, seconds, outcome) =>
+      commands.of(`${outcome} ${name}`, () => ({ command: name, outcome })).observe(seconds),
     verified: (code) => one(verifies, 'code', code).add(),
     facts: (source) => one(sources, 'source', source).add(),
     read: (by) => one(reads, 'by', by).add(),

@@ -168,13 +168,14 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   const writer = 'test-writer';
   const recorder = new UsageRecorder({ log, codec, clock, random, writer });
   recorder.start();
+  const limiter = new InProcessLimiter(clock);
   const verifier = createVerifier({
     log,
     codec,
     changes: postgresChangesSource(pool, 'keys', { clock }),
     loadRows: verifyRowLoader(pool, (revision) => revisionTables('keys', revision)),
     peppers: keyring.peppers,
-    limiter: new InProcessLimiter(clock),
+    limiter,
     leases: creditLeases(execute, writer),
     clock,
     record: (tenant, keyId, code, route, traceId) => recorder.record(tenant, keyId, code, route, traceId),
@@ -193,6 +194,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     projections: store,
     cursorKey: keyring.derive('cursor').reveal(),
     verifier,
+    limiter,
   };
   const app = buildApp(
     {
