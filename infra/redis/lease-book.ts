@@ -44,6 +44,8 @@ interface Known {
   untilMs: number;
   grantedAtMs: number;
   block: number;
+  /** No lease since the last call to Redis has expired unspent. */
+  needed: boolean;
   /** Units wanted in calls that are under way. */
   wanted: number;
 }
@@ -117,8 +119,8 @@ export class LeaseBook {
       if (of === undefined) {
         return { have: 0, untilMs: 0, ask: { limit, windowSeconds, need: cost, ...nothingElse } };
       }
-      const want = this.#wantOf(of, cost, nowMs);
       if (of.untilMs <= nowMs) this.#expire(of);
+      const want = this.#wantOf(of, cost, nowMs);
       const have = Math.min(of.left, cost);
       of.left -= have;
       of.wanted += want;
@@ -149,6 +151,7 @@ export class LeaseBook {
       of.askedAtMs = sentMs;
       if (!reply.admitted) this.#putBack(of, plan[i]!);
       if (granted > 0) this.#lease(of, granted, reply.nowMs, sentMs);
+      else of.needed = true;
       return limitState(spend, usedOf(of, nowMs), reply.admitted ? 0 : spend.cost);
     });
     return { admitted: reply.admitted, limits };
@@ -208,9 +211,9 @@ export class LeaseBook {
     if (block < MIN_BLOCK_UNITS) return 0;
     const lifeMs = leaseMs(of);
     if (nowMs - of.askedAtMs > 2 * lifeMs) return 0;
-    const expired = of.left > 0 && of.untilMs <= nowMs;
-    const units = expired ? of.block - of.left : Math.max(MIN_BLOCK_UNITS * Math.max(1, cost), of.block * 2);
-    const held = of.wanted + (expired ? 0 : of.left);
+    const more = Math.max(MIN_BLOCK_UNITS * Math.max(1, cost), of.block * 2);
+    const units = of.needed ? more : of.block;
+    const held = of.wanted + of.left;
     return Math.max(0, Math.min(units, block - held));
   }
 
@@ -218,6 +221,7 @@ export class LeaseBook {
     if (of.left === 0) {
       of.block = granted;
       of.untilMs = sentMs + leaseMs(of);
+      of.needed = true;
       of.grantedAtMs = grantedAtMs;
     } else {
       // It joins the older lease, and ends with it.
@@ -241,6 +245,7 @@ export class LeaseBook {
     const ask = { limit, windowSeconds, need: 0, want: 0, back, backAtMs };
     if (this.#returns.length < MAX_RETURNS) this.#returns.push({ name, ask });
     of.block -= back;
+    of.needed = false;
     of.left = 0;
   }
 
@@ -269,7 +274,7 @@ export class LeaseBook {
   #learn(name: string, { limit, windowSeconds }: LimitSpend, nowMs: number): Known {
     const of: Known = {
       ...{ name, limit, windowSeconds, meter: { used: 0, atMs: nowMs }, askedAtMs: nowMs },
-      ...{ left: 0, untilMs: 0, grantedAtMs: 0, block: 0, wanted: 0 },
+      ...{ left: 0, untilMs: 0, grantedAtMs: 0, block: 0, needed: true, wanted: 0 },
     };
     // Without room it is known for this one answer.
     if (this.#known.size < this.#maxKnown) this.#known.set(name, of);
