@@ -24,7 +24,7 @@ export interface RelayRecord extends Generation {
 export interface Footing {
   /** Null: no relay has ever committed here, or its record is gone. */
   readonly record: RelayRecord | null;
-  /** Whether any topic of ours, of whatever generation, holds a record. */
+  /** Where there is no record: whether any topic of ours, of whatever generation, holds one of any kind. */
   readonly topicsHoldRecords: boolean;
   /** The highest generation of which a topic exists; 0: none does. */
   readonly lastGeneration: number;

@@ -28,7 +28,7 @@ export interface OpenedKafka {
 /** Connects with the first use. */
 export function openKafka({ brokers, prefix, replicas, clock, onLog }: OpenKafkaOptions): OpenedKafka {
   const kafka = kafkaClient({ brokers, clientId: prefix, ...(onLog && { onLog }) });
-  const admin = topicsAdmin(kafka, prefix, replicas);
+  const admin = topicsAdmin({ kafka, prefix, replicas, clock });
   const feed = kafkaFeed({ kafka, prefix, admin, clock });
   return {
     relayTopics: () => kafkaRelayTopics({ kafka, prefix, admin, clock }),

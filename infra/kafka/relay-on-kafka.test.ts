@@ -8,9 +8,9 @@ import {
   type StreamId,
   streamId,
 } from '../../schemas/envelope.ts';
-import { topicName } from '../../schemas/topics.ts';
 import { freshStream, newEvent, newEvents } from '../../test/contracts/event-log-fixtures.ts';
 import { type KafkaServer, ownKafka, type TestKafka, testKafka } from '../../test/support/kafka-server.ts';
+import { kafkaTopics } from '../../test/support/kafka-topics.ts';
 import { until } from '../../test/support/platform-process.ts';
 import { openTestLog } from '../../test/support/postgres-log.ts';
 import { without } from '../../test/support/servers.ts';
@@ -19,7 +19,6 @@ import { beginGeneration, type Relay, relay } from '../../workers/relay.ts';
 import { RelayFenced } from '../../workers/relay-topics.ts';
 import { systemClock as clock } from '../system-clock.ts';
 import { openKafka } from './kafka.ts';
-import { kafkaClient } from './kafkajs.ts';
 
 const skip = without('kafka');
 const PARTITIONS = 2;
@@ -151,10 +150,7 @@ test('topics that were deleted are made anew and go on from where the relay stan
   await log.append(key(1), 0, newEvents(3));
   await caughtUp(first.relay);
   await first.stop();
-  const admin = kafkaClient({ brokers, clientId: prefix }).admin();
-  await admin.connect();
-  t.after(() => admin.disconnect());
-  await admin.deleteTopics({ topics: [topicName(prefix, 'keys', 1)] });
+  await (await kafkaTopics(t, { brokers, prefix })).deleteTopic(1, 'keys');
   const end = (await log.head()).position;
 
   const second = start();
@@ -178,10 +174,7 @@ test('a lost position topic halts it; a new generation with another number of pa
   await log.append(key(1), 0, newEvents(3));
   await caughtUp(first.relay);
   await first.stop();
-  const admin = kafkaClient({ brokers, clientId: prefix }).admin();
-  await admin.connect();
-  t.after(() => admin.disconnect());
-  await admin.deleteTopics({ topics: [`${prefix}.relay`] });
+  await (await kafkaTopics(t, { brokers, prefix })).deletePositionTopic();
 
   const second = start();
   await until('it halts', () => second.relay.health().state === 'halted');

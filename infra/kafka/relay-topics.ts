@@ -12,7 +12,7 @@ import {
 import { within } from '../within.ts';
 import { messageBytes, messageOf } from './cloud-event.ts';
 import { brokerErrorType, kafkajs } from './kafkajs.ts';
-import { markerMessage, type PositionTopic, positionTopic, recordMessage } from './position-topic.ts';
+import { markerMessage, positionTopic, recordMessage } from './position-topic.ts';
 import type { TopicsAdmin } from './topics-admin.ts';
 
 const TAKE_OVER_TIMEOUT_MS = 20_000;
@@ -21,11 +21,8 @@ const COMMIT_TIMEOUT_MS = 15_000;
 const TRANSACTION_TIMEOUT_MS = 20_000;
 /** What goes to one partition in one request is one batch, and a topic takes 2 MiB. */
 const MAX_BATCH_BYTES = 1024 * 1024;
-const FENCED = new Set([
-  'INVALID_PRODUCER_EPOCH',
-  'PRODUCER_FENCED',
-  'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
-]);
+const CLOSE_TIMEOUT_MS = 5_000;
+const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED']);
 
 /**
  * Right after a commit the broker is still busy with it and says so: with pauses as they are by default a
@@ -47,22 +44,26 @@ export interface KafkaRelayTopicsOptions {
 }
 
 export function kafkaRelayTopics({ kafka, prefix, admin, clock }: KafkaRelayTopicsOptions): RelayTopics {
-  let producer: Producer | null = null;
-  let made = 0;
-  const positions: PositionTopic = positionTopic(kafka, prefix, clock);
+  /** Of the take-over that counts: fenced, and so the one that may write. */
+  let own: { readonly producer: Producer; generation: number } | null = null;
+  /** One that takes over, and is none yet. */
+  let candidate: Producer | null = null;
+  /** A take-over that ran out of time may go on: its producer must not come in the place of a later one's. */
+  let turn = 0;
   const positionTopicOf = positionTopicName(prefix);
 
-  /** One whose state is not known is never used again. */
-  const discard = (): void => {
-    const old = producer;
-    producer = null;
-    old?.disconnect().catch(() => {});
+  /** A producer whose state is not known is never used again. */
+  const discard = async (): Promise<void> => {
+    turn += 1;
+    const old = [own?.producer, candidate];
+    own = candidate = null;
+    await Promise.all(old.map((producer) => producer?.disconnect().catch(() => {})));
   };
   const attempt = async <R>(what: string, timeoutMs: number, work: () => Promise<R>): Promise<R> => {
     try {
       return await within(clock, timeoutMs, what, work());
     } catch (error) {
-      discard();
+      void discard();
       if (FENCED.has(brokerErrorType(error) ?? '')) {
         throw new RelayFenced('another relay has taken over', { cause: error });
       }
@@ -83,19 +84,25 @@ export function kafkaRelayTopics({ kafka, prefix, admin, clock }: KafkaRelayTopi
   return {
     takeOver: () =>
       attempt('taking over from the relay before', TAKE_OVER_TIMEOUT_MS, async () => {
-        discard();
-        made = 0;
+        void discard();
+        const mine = turn;
+        const ours = () => {
+          if (mine !== turn) throw new Error('this take-over was given up');
+        };
         await admin.makePositionTopic();
-        const own = newProducer();
-        producer = own;
-        await own.connect();
+        ours();
+        const producer = newProducer();
+        candidate = producer;
+        await producer.connect();
         // Connecting fences nobody, the first transaction does; one that is empty sends nothing else.
-        await (await own.transaction()).abort();
+        await (await producer.transaction()).abort();
         const marker = randomUUID();
-        const transaction = await own.transaction();
+        const transaction = await producer.transaction();
         await transaction.send({ topic: positionTopicOf, messages: [markerMessage(marker)] });
         await transaction.commit();
-        const record = await positions.recordBefore(marker, TAKE_OVER_TIMEOUT_MS);
+        // Afresh: what was read before may be of a topic that has been deleted since.
+        const positions = positionTopic(kafka, prefix, clock);
+        const record = await positions.recordBefore(marker, TAKE_OVER_TIMEOUT_MS).finally(positions.close);
         const topics = await admin.eventTopics();
         const lastGeneration = Math.max(0, ...topics.map(({ generation }) => generation));
         let topicsHoldRecords = false;
@@ -105,26 +112,28 @@ export function kafkaRelayTopics({ kafka, prefix, admin, clock }: KafkaRelayTopi
             if (bounds.some(({ low, high }) => BigInt(high) > BigInt(low))) topicsHoldRecords = true;
           }
         }
+        ours();
+        own = { producer, generation: 0 };
+        candidate = null;
         return { record, topicsHoldRecords, lastGeneration };
       }),
 
     commit: (records, record) =>
       attempt('a transaction of the relay', COMMIT_TIMEOUT_MS, async () => {
-        const own = producer;
-        if (own === null) throw new Error('the outcome of the last transaction is unknown: take over first');
-        if (made !== record.generation) await admin.makeTopics(record.generation, record.partitions);
-        made = record.generation;
-        const transaction = await own.transaction();
+        const writer = own;
+        if (writer === null) {
+          throw new Error('the outcome of the last transaction is unknown: take over first');
+        }
+        if (writer.generation !== record.generation) {
+          await admin.makeTopics(record.generation, record.partitions);
+          writer.generation = record.generation;
+        }
+        const transaction = await writer.producer.transaction();
         await send(transaction, prefix, records, record);
         await transaction.commit();
       }),
 
-    async close() {
-      const old = producer;
-      producer = null;
-      await old?.disconnect().catch(() => {});
-      await positions.close();
-    },
+    close: () => within(clock, CLOSE_TIMEOUT_MS, 'leaving Kafka', discard()).catch(() => {}),
   };
 }
 

@@ -1,6 +1,8 @@
 /** Making the topics, and what is known of those that are there. */
-import type { Admin, Kafka } from 'kafkajs';
+import type { Admin, ITopicMetadata, Kafka } from 'kafkajs';
+import type { Clock } from '../../commands/clock.ts';
 import { positionTopicName, topicDomains, topicName } from '../../schemas/topics.ts';
+import { brokerErrorType } from './kafkajs.ts';
 
 /** An event of 256 KiB with all that travels along, and room. */
 export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;
@@ -9,6 +11,10 @@ export const RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
 /** What is not compacted yet stays small: a relay that starts reads it. */
 const POSITION_SEGMENT_BYTES = 16 * 1024 * 1024;
 const POSITION_SEGMENT_MS = 60 * 60 * 1000;
+/** A broker answers that a topic is made before it knows of it itself, or who leads its partitions. */
+const KNOWN_WITHIN_MS = 10_000;
+const KNOWN_POLL_MS = 50;
+const NOT_YET = ['UNKNOWN_TOPIC_OR_PARTITION', 'LEADER_NOT_AVAILABLE'];
 
 export interface TopicsAdmin {
   makePositionTopic(): Promise<void>;
@@ -16,12 +22,25 @@ export interface TopicsAdmin {
   makeTopics(generation: number, partitions: number): Promise<void>;
   /** Names of our topics of events with their generation. */
   eventTopics(): Promise<readonly { readonly topic: string; readonly generation: number }[]>;
-  /** By partition: the first offset that is kept, and the one behind the last committed. */
+  /** By partition: the first offset that is kept, and the one behind the last record, of open transactions too. */
   bounds(topic: string): Promise<readonly { partition: number; low: string; high: string }[]>;
   close(): Promise<void>;
 }
 
-export function topicsAdmin(kafka: Kafka, prefix: string, replicas: number): TopicsAdmin {
+interface Wanted {
+  readonly topic: string;
+  readonly numPartitions: number;
+  readonly configEntries: readonly { readonly name: string; readonly value: string }[];
+}
+
+export interface TopicsAdminOptions {
+  readonly kafka: Kafka;
+  readonly prefix: string;
+  readonly replicas: number;
+  readonly clock: Clock;
+}
+
+export function topicsAdmin({ kafka, prefix, replicas, clock }: TopicsAdminOptions): TopicsAdmin {
   let connected: Promise<Admin> | null = null;
   let closed = false;
   const admin = async (): Promise<Admin> => {
@@ -40,34 +59,40 @@ export function topicsAdmin(kafka: Kafka, prefix: string, replicas: number): Top
     }
   };
   const durable = replicas > 2 ? [{ name: 'min.insync.replicas', value: '2' }] : [];
-  const make = async (
-    wanted: readonly {
-      topic: string;
-      numPartitions: number;
-      configEntries: { name: string; value: string }[];
-    }[],
-  ) => {
+  const make = async (wanted: readonly Wanted[]): Promise<readonly ITopicMetadata[]> => {
     const one = await admin();
     const there = new Set(await one.listTopics());
     const missing = wanted.filter(({ topic }) => !there.has(topic));
-    if (missing.length === 0) return;
-    await one.createTopics({
-      waitForLeaders: true,
-      topics: missing.map((topic) => ({
-        ...topic,
-        replicationFactor: replicas,
-        configEntries: [
-          { name: 'max.message.bytes', value: String(MAX_MESSAGE_BYTES) },
-          ...durable,
-          ...topic.configEntries,
-        ],
-      })),
-    });
+    if (missing.length > 0) {
+      await one.createTopics({
+        // The client's own wait fails where the broker does not know of the topic yet.
+        waitForLeaders: false,
+        topics: missing.map((topic) => ({
+          ...topic,
+          replicationFactor: replicas,
+          configEntries: [
+            { name: 'max.message.bytes', value: String(MAX_MESSAGE_BYTES) },
+            ...durable,
+            ...topic.configEntries,
+          ],
+        })),
+      });
+    }
+    return known(wanted.map(({ topic }) => topic));
+  };
+  const known = async (topics: string[]): Promise<readonly ITopicMetadata[]> => {
+    for (const endMs = clock.now() + KNOWN_WITHIN_MS; ; await clock.sleep(KNOWN_POLL_MS)) {
+      try {
+        return (await (await admin()).fetchTopicMetadata({ topics })).topics;
+      } catch (error) {
+        if (!NOT_YET.includes(brokerErrorType(error) ?? '') || clock.now() > endMs) throw error;
+      }
+    }
   };
 
   return {
-    makePositionTopic: () =>
-      make([
+    async makePositionTopic() {
+      await make([
         {
           topic: positionTopicName(prefix),
           numPartitions: 1,
@@ -78,10 +103,11 @@ export function topicsAdmin(kafka: Kafka, prefix: string, replicas: number): Top
             { name: 'min.cleanable.dirty.ratio', value: '0.1' },
           ],
         },
-      ]),
+      ]);
+    },
     async makeTopics(generation, partitions) {
       const topics = Object.keys(topicDomains).map((domain) => topicName(prefix, domain, generation));
-      await make(
+      const made = await make(
         topics.map((topic) => ({
           topic,
           numPartitions: partitions,
@@ -91,7 +117,6 @@ export function topicsAdmin(kafka: Kafka, prefix: string, replicas: number): Top
           ],
         })),
       );
-      const { topics: made } = await (await admin()).fetchTopicMetadata({ topics });
       for (const { name, partitions: found } of made) {
         if (found.length < partitions) {
           throw new Error(
@@ -101,12 +126,13 @@ export function topicsAdmin(kafka: Kafka, prefix: string, replicas: number): Top
       }
     },
     async eventTopics() {
-      const domains = Object.keys(topicDomains).join('|');
-      const name = new RegExp(`^${prefix}\\.(?:${domains})\\.(\\d+)$`);
       const topics = await (await admin()).listTopics();
       return topics.flatMap((topic) => {
-        const generation = name.exec(topic)?.[1];
-        return generation === undefined ? [] : [{ topic, generation: Number(generation) }];
+        const generation = Number(topic.split('.').at(-1));
+        const ours = Object.keys(topicDomains).some(
+          (domain) => topic === topicName(prefix, domain, generation),
+        );
+        return ours ? [{ topic, generation }] : [];
       });
     },
     bounds: async (topic) => (await admin()).fetchTopicOffsets(topic),

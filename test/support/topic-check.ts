@@ -1,10 +1,21 @@
 /** What the topics of a generation hold, read back as a consumer reads them, and whether it is the log. */
 import assert from 'node:assert/strict';
 import { relayedOf } from '../../infra/kafka/cloud-event.ts';
-import { kafkaClient } from '../../infra/kafka/kafkajs.ts';
-import { partitionReader } from '../../infra/kafka/partition-reader.ts';
+import { brokerErrorType, kafkaClient } from '../../infra/kafka/kafkajs.ts';
+import { type PartitionReader, partitionReader } from '../../infra/kafka/partition-reader.ts';
 import { type Position, type Recorded, START } from '../../schemas/envelope.ts';
-import { partitionOf, type Relayed, topicDomainOf, topicDomains, topicName } from '../../schemas/topics.ts';
+import {
+  type Partition,
+  partitionOf,
+  type Relayed,
+  topicDomainOf,
+  topicDomains,
+  topicName,
+} from '../../schemas/topics.ts';
+
+import { until } from './platform-process.ts';
+
+const READ_WAIT_MS = 10;
 
 export interface TopicsToRead {
   readonly brokers: readonly string[];
@@ -15,28 +26,48 @@ export interface TopicsToRead {
 
 /** Every committed record, by `<domain>/<partition>`. */
 export async function readTopics(topics: TopicsToRead): Promise<ReadonlyMap<string, readonly Relayed[]>> {
-  const { brokers, prefix, generation, partitions } = topics;
-  const kafka = kafkaClient({ brokers, clientId: `${prefix}-check` });
   const found = new Map<string, readonly Relayed[]>();
   for (const domain of Object.keys(topicDomains)) {
-    for (let partition = 0; partition < partitions; partition++) {
-      const reader = partitionReader(kafka, topicName(prefix, domain, generation), partition);
-      const records: Relayed[] = [];
-      try {
-        const { begin, end } = await reader.bounds();
-        for (let at = begin; at < end; ) {
-          const { records: read, next } = await reader.read(at, 10);
-          records.push(...read.map(relayedOf));
-          if (next === at) break;
-          at = next;
-        }
-      } finally {
-        await reader.close();
-      }
-      found.set(`${domain}/${partition}`, records);
+    for (let partition = 0; partition < topics.partitions; partition++) {
+      found.set(`${domain}/${partition}`, await readPartition(topics, { domain, partition }));
     }
   }
   return found;
+}
+
+/** Every committed record of one partition. */
+export async function readPartition(
+  { brokers, prefix, generation }: Omit<TopicsToRead, 'partitions'>,
+  { domain, partition }: Partition,
+): Promise<readonly Relayed[]> {
+  const kafka = kafkaClient({ brokers, clientId: `${prefix}-check` });
+  const reader = partitionReader(kafka, topicName(prefix, domain, generation), partition);
+  const found: Relayed[] = [];
+  try {
+    const { begin, end } = await settledBounds(reader);
+    for (let at = begin; at < end; ) {
+      const { records, next } = await reader.read(at, READ_WAIT_MS);
+      found.push(...records.map(relayedOf));
+      if (next === at) break;
+      at = next;
+    }
+  } finally {
+    await reader.close();
+  }
+  return found;
+}
+
+/** A partition that was just made has a leader that does not know it yet. */
+async function settledBounds(reader: PartitionReader) {
+  let bounds: Awaited<ReturnType<PartitionReader['bounds']>> | null = null;
+  await until('the partition has a leader', async () => {
+    bounds = await reader.bounds().catch((error: unknown) => {
+      if (brokerErrorType(error) === 'NOT_LEADER_FOR_PARTITION') return null;
+      throw error;
+    });
+    return bounds;
+  });
+  return bounds!;
 }
 
 /**
