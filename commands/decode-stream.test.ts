@@ -9,7 +9,8 @@ import { keyHistory } from './keys/key-history.ts';
 import { revokeKey } from './keys/revoke-key.ts';
 import { updateKey } from './keys/update-key.ts';
 import { requestOnParked } from './projections/request-on-parked.ts';
-import { keyStream } from './streams.ts';
+import { keyStream, subjectStream } from './streams.ts';
+import { ERASURE_WAIT_MS, eraseSubject } from './subjects/erase-subject.ts';
 
 test('another tenant’s key is not even decoded: neither its length nor its damage tells that it exists', async () => {
   const world = await keysWorld();
@@ -83,4 +84,30 @@ test('of what was discarded only that is left out at which the read model had st
   assert.equal(then?.key.name, 'Last');
   const past = await world.log.readStream(stream, { through: 3 });
   assert.equal((await decodeStream(codec, past, await world.log.readStream(stream))).length, 2);
+});
+
+test('of the stream of an erasure the discards of the list of keys count, for no other projection applies it', async () => {
+  const world = await keysWorld();
+  const stream = subjectStream(world.tenant, 'ann');
+  const dataKeys = { close: async () => [] };
+  const erasing = eraseSubject({ ...world.deps, dataKeys }, world.at('ann'), { subject: 'ann' });
+  await world.clock.advance(ERASURE_WAIT_MS);
+  await erasing;
+  const spoiled = {
+    ...world.deps.codec,
+    async decode(events: Parameters<typeof world.deps.codec.decode>[0]) {
+      const first = events.find(({ version }) => version === 1);
+      if (first) throw new UndecodableEvent(first, 'spoiled');
+      return world.deps.codec.decode(events);
+    },
+  };
+  const discard = (projection: string) =>
+    requestOnParked(world.deps, world.at('ann'), stream, {
+      type: 'projection.discard-requested',
+      data: { projection, version: 1 },
+    });
+  await discard('keys');
+  await assert.rejects(decodeStream(spoiled, await world.log.readStream(stream)), /stream_parked/);
+  await discard('key_list');
+  assert.equal((await decodeStream(spoiled, await world.log.readStream(stream))).length, 2);
 });

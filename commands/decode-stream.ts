@@ -1,11 +1,17 @@
-import type { Decoded, Recorded } from '../schemas/envelope.ts';
+import type { Decoded, Recorded, StreamId } from '../schemas/envelope.ts';
 import { PlinthError } from '../schemas/errors.ts';
 import type { projectionEvents } from '../schemas/events/projections.ts';
 import { type Codec, NewerSchemaVersion, UndecodableEvent } from './codec.ts';
+import { isSubjectStream } from './streams.ts';
 
 const DISCARD: keyof typeof projectionEvents = 'projection.discard-requested';
-/** What verify trusts: a command must not go on where that one stands still. */
-const TRUSTED_PROJECTION = 'keys';
+/**
+ * The projection whose discards count: where it stands still, a command must not go on. It is what verify
+ * trusts, but for erasures, of which that one has nothing.
+ */
+function trustedProjection(stream: StreamId): string {
+  return isSubjectStream(stream) ? 'key_list' : 'keys';
+}
 
 /** The log answers those who read the same at the same time with one array: it is decoded once for them. */
 const decoding = new WeakMap<readonly Recorded[], { codec: object; decoded: Promise<readonly Decoded[]> }>();
@@ -90,7 +96,8 @@ async function discardedVersions(
     }
     if (decoded.type !== DISCARD) continue;
     const { projection, version } = decoded.data as { projection: string; version: number };
-    if (projection === TRUSTED_PROJECTION && version === unreadable[0]) discarded.add(unreadable.shift()!);
+    if (projection === trustedProjection(event.stream) && version === unreadable[0])
+      discarded.add(unreadable.shift()!);
   }
   return discarded;
 }

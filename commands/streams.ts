@@ -22,6 +22,10 @@ export function subjectStream(tenant: TenantId | string, subject: string): Strea
   return streamId('subject', uuidv5('subject', tenant, subject));
 }
 
+export function isSubjectStream(stream: StreamId): boolean {
+  return stream.startsWith('subject-');
+}
+
 /** `day`: yyyy-mm-dd, UTC. `writer`: one life of one process. */
 export function usageStream(tenant: TenantId | string, day: string, writer: string): StreamId {
   return streamId('usage', `${tenant}-${day}-${writer}`);

@@ -2,11 +2,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../commands/clock.ts';
 import { isRevoked } from '../../commands/keys/is-revoked.ts';
+import { lean } from '../../commands/keys/key-state.ts';
 import type { KeyLookup, VerifyRow, VerifyRows } from '../../projections/keys/verify-row.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
 import { PlinthError } from '../../schemas/errors.ts';
-import { lean, type StampedEntry, stampedEntry } from './key-entry.ts';
+import { type StampedEntry, stampedEntry } from './key-entry.ts';
 import type { SecondLevel } from './second-level.ts';
 
 /** Reads rows and their stamp in one snapshot on the primary; at most `MAX_ROWS_PER_LOAD`. */
@@ -163,6 +164,7 @@ function newer(a: Stamp, b: Stamp): boolean {
 }
 
 function entryOf(lookup: KeyLookup, row: VerifyRow, stamp: Stamp): StampedEntry {
+  // The first revision of the rows held names; it serves until the one that holds none has caught up.
   const key = row.key && lean(row.key);
   const keyId = key?.keyId ?? ('keyId' in lookup ? lookup.keyId : null);
   const suspended = row.tenant?.suspended ?? false;

@@ -1,5 +1,5 @@
 /** What verify knows of one key: its facts, where they come from, and how long they may be used. */
-import { type KeyState, noKey } from '../../commands/keys/key-state.ts';
+import type { KeyState } from '../../commands/keys/key-state.ts';
 import type { OwnerState } from '../../commands/keys/owner-state.ts';
 import { keyStream, ownerStream, tenantStream } from '../../commands/streams.ts';
 import type { Stamp } from '../../projections/projection.ts';
@@ -51,11 +51,6 @@ export function streamsOf(keyId: string, tenant: string | null, ownerId: string 
     if (ownerId !== null) streams.push(ownerStream(tenant as TenantId, ownerId));
   }
   return streams;
-}
-
-/** Without what is personal or large: verify does not look at it, and the cache holds many. */
-export function lean(key: KeyState): KeyState {
-  return { ...key, name: noKey.name, metadata: noKey.metadata };
 }
 
 export function digestsOf(key: KeyState | null): readonly Uint8Array[] {

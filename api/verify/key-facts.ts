@@ -6,7 +6,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../commands/clock.ts';
 import type { Decider } from '../../commands/decider.ts';
-import { evolveKey, noKey } from '../../commands/keys/key-state.ts';
+import { evolveKey, lean, noKey } from '../../commands/keys/key-state.ts';
 import { evolveOwner, noOwner } from '../../commands/keys/owner-state.ts';
 import { keyStream, ownerStream, tenantStream } from '../../commands/streams.ts';
 import { evolveTenant, noTenant } from '../../commands/tenants/tenant-state.ts';
@@ -16,7 +16,7 @@ import type { KeyLookup } from '../../projections/keys/verify-row.ts';
 import { type Position, positionToken, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import type { KeyCache } from './key-cache.ts';
-import { digestsOf, type KeyEntry, lean, streamsOf } from './key-entry.ts';
+import { digestsOf, type KeyEntry, streamsOf } from './key-entry.ts';
 import { FoldUnavailable, type StreamFolds } from './stream-folds.ts';
 
 const MAX_FOLDED_ENTRIES = 10_000;

@@ -8,11 +8,11 @@
  * An entry holds what verify judges by: digests, no secret; neither name nor metadata (`lean`).
  */
 import { createHmac, createSecretKey, timingSafeEqual } from 'node:crypto';
-import { type KeyState, noKey } from '../../commands/keys/key-state.ts';
+import { type KeyState, lean, noKey } from '../../commands/keys/key-state.ts';
 import { noOwner, type OwnerState } from '../../commands/keys/owner-state.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import type { Secret } from '../../schemas/secret.ts';
-import { type KeyFindings, lean, type StampedEntry, stampedEntry } from './key-entry.ts';
+import { type KeyFindings, type StampedEntry, stampedEntry } from './key-entry.ts';
 import { MAX_SHARED_BYTES } from './shared-cache.ts';
 
 export interface SharedEntries {

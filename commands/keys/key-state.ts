@@ -81,6 +81,11 @@ export const noKey: KeyState = {
   updatedAtMs: 0,
 };
 
+/** Without what is personal or large: verify does not look at it, and neither its read model nor its caches hold it. */
+export function lean(key: KeyState): KeyState {
+  return { ...key, name: noKey.name, metadata: noKey.metadata };
+}
+
 export function evolveKey(state: KeyState, event: Fact<KeyEvent>): KeyState {
   const next: KeyState = { ...state, version: event.version, updatedAtMs: event.timeMs };
   switch (event.type) {

@@ -6,7 +6,6 @@
  * Every row is written from one stream alone but for one rule: an erasure blanks what was set before it,
  * by position. It holds in either order of the two, and `lockErasures` keeps them apart in time.
  */
-import { evolveOwner } from '../../commands/keys/owner-state.ts';
 import { type Decoded, START } from '../../schemas/envelope.ts';
 import {
   type DecodedKeyEvent,
@@ -15,20 +14,18 @@ import {
   ownerEvents,
 } from '../../schemas/events/keys.ts';
 import { type DecodedSubjectEvent, subjectEvents } from '../../schemas/events/subjects.ts';
-import { BrokenStream } from '../broken-stream.ts';
 import type { Projection, Tables, Tx } from '../projection.ts';
-import { upsertEach, upsertRows } from '../upsert-rows.ts';
+import { upsertEach } from '../upsert-rows.ts';
 import { eraseOwner } from './erase-owner.ts';
 import { type Erasure, latestErasure, loadErasures, lockErasures, writeErasures } from './erasures.ts';
 import { type Folded, foldKeys } from './fold-keys.ts';
-import { createKeyListTables, keyListTables, listedOwnersTarget } from './key-list-tables.ts';
-import { blankErased, rowOf } from './key-rows.ts';
-import { keysTarget } from './keys-tables.ts';
-import { loadOwners, type OwnerRef, ownerKey } from './owner-rows.ts';
+import { createKeyListTables, keyListTables } from './key-list-tables.ts';
+import { blankErased, type ListedKey, listedKeys, listedRowOf, listedTarget } from './listed-keys.ts';
+import { foldOwners, type OwnerRef, ownerKey } from './owner-rows.ts';
 
 export const keyListProjection: Projection = {
   name: 'key_list',
-  revision: 1,
+  revision: 2,
   order: 'stream',
   types: new Set([keyEvents, ownerEvents, subjectEvents].flatMap(Object.keys)),
   tables: keyListTables,
@@ -40,12 +37,12 @@ export const keyListProjection: Projection = {
     const erasures = events.filter((e) => e.type === 'subject.erased').map(erasureOf);
     if (erasures.length > 0) await lockErasures(tx, tables, 'exclusive');
     else if (keys.length > 0) await lockErasures(tx, tables, 'shared');
-    await foldListedOwners(tx, tables, owners);
+    await foldOwners(tx, tables, owners);
     await writeErasures(tx, tables, erasures);
     if (keys.length > 0) {
-      const folded = await foldKeys(tx, tables, keys);
+      const folded = await foldKeys(listedKeys, tx, tables, keys);
       await blankLate(tx, tables, folded);
-      await upsertEach(tx, keysTarget(tables), [...folded.after.values()], rowOf);
+      await upsertEach(tx, listedTarget(tables), [...folded.after.values()], listedRowOf);
     }
     for (const erasure of erasures) await eraseOwner(tx, tables, erasure);
   },
@@ -57,7 +54,7 @@ function erasureOf(event: Decoded): Erasure {
 }
 
 /** Blanks what the batch sets although its owner's erasure, later in the log, is written already. */
-async function blankLate(tx: Tx, tables: Tables, { before, after }: Folded): Promise<void> {
+async function blankLate(tx: Tx, tables: Tables, { before, after }: Folded<ListedKey>): Promise<void> {
   const latest = await latestErasure(tx, tables);
   if (latest === START) return;
   const asked = new Map<string, OwnerRef>();
@@ -76,32 +73,4 @@ async function blankLate(tx: Tx, tables: Tables, { before, after }: Folded): Pro
     const erasure = ownerId === null ? undefined : erased.get(ownerKey(tenant, ownerId));
     if (erasure) after.set(keyId, blankErased(one, erasure.position));
   }
-}
-
-async function foldListedOwners(tx: Tx, tables: Tables, events: readonly DecodedOwnerEvent[]): Promise<void> {
-  if (events.length === 0) return;
-  const refOf = ({ metadata, data }: DecodedOwnerEvent) => ({
-    tenant: metadata.tenant,
-    ownerId: data.ownerId,
-  });
-  const nameOf = (event: DecodedOwnerEvent) => ownerKey(event.metadata.tenant, event.data.ownerId);
-  const owners = await loadOwners(tx, tables, new Map(events.map((e) => [nameOf(e), refOf(e)])));
-  for (const event of events) {
-    const stored = owners.get(nameOf(event))!;
-    if (event.version <= stored.owner.version) {
-      throw new BrokenStream(event, `the row is at version ${stored.owner.version} already`);
-    }
-    owners.set(nameOf(event), { ...stored, owner: evolveOwner(stored.owner, event) });
-  }
-  await upsertRows(
-    tx,
-    listedOwnersTarget(tables),
-    [...owners.values()].map(({ tenant, ownerId, owner }) => ({
-      tenant,
-      owner_id: ownerId,
-      version: owner.version,
-      revoked_all_version: owner.revokedAllVersion,
-      revoked_all_at_ms: owner.revokedAllAtMs,
-    })),
-  );
 }

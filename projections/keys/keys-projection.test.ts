@@ -3,10 +3,11 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ownerStream } from '../../commands/streams.ts';
 import type { Decoded } from '../../schemas/envelope.ts';
+import { subjectEvents } from '../../schemas/events/subjects.ts';
 import { idOf, KEY, keyHistory, keyStep, OWNER, story } from '../../test/support/key-story.ts';
 import {
   issuedData,
-  OTHER_TENANT,
+  positionOf,
   type ReadModel,
   readModel,
   suitePool,
@@ -19,8 +20,8 @@ describe('the keys projection', () => {
   const pool = suitePool();
   let revision = 0;
   const fresh = (): Promise<ReadModel> => readModel(pool(), keysProjection, ++revision);
-  const keyRow = async (model: ReadModel, n = 0) => {
-    const row = (await model.rows()).keys![n]!;
+  const keyRow = async (model: ReadModel) => {
+    const row = (await model.rows()).keys![0]!;
     return { ...row, state: JSON.parse(row.state as string) } as Record<string, unknown> & {
       state: Record<string, unknown>;
     };
@@ -29,24 +30,20 @@ describe('the keys projection', () => {
   it('writes a row for an issued key, with its owner and tenant', async () => {
     const model = await fresh();
     const { issued } = story();
-    await model.apply([
-      issued({ ownerId: OWNER, name: 'Ünit Tests', scopes: ['a:read'], metadata: { x: 1 } }),
-    ]);
+    await model.apply([issued({ ownerId: OWNER, scopes: ['a:read'] })]);
     const row = await keyRow(model);
     assert.equal(row.tenant, TENANT);
     assert.equal(row.owner_stream, ownerStream(TENANT, OWNER));
-    assert.equal(row.name_search, 'ünit tests');
-    assert.deepEqual(row.scopes, ['a:read']);
-    assert.equal(row.version, 1);
-    assert.equal(row.created_position, row.position);
-    assert.deepEqual(row.state.metadata, { x: 1 });
+    assert.equal(row.created_position, positionOf(1));
+    assert.deepEqual(row.state.scopes, ['a:read']);
+    assert.equal(row.state.version, 1);
   });
 
   it('folds later events onto the row, whether in the same batch or the next', async () => {
     const { issued, key } = story();
     const events = [
       issued(),
-      key('key.renamed', { ownerId: null, name: 'b' }),
+      key('key.scopes-changed', { scopes: ['b'] }),
       key('key.disabled', { ownerId: null, reason: null }),
     ];
     const one = await fresh();
@@ -55,19 +52,31 @@ describe('the keys projection', () => {
     for (const event of events) await many.apply([event]);
     assert.deepEqual(await many.rows(), await one.rows());
     const row = await keyRow(one);
-    assert.equal(row.disabled, true);
-    assert.equal(row.version, 3);
-    assert.equal(row.state.name, 'b');
+    assert.equal(row.state.disabled, true);
+    assert.equal(row.state.version, 3);
+    assert.deepEqual(row.state.scopes, ['b']);
   });
 
-  it('keeps names and metadata that a text column would refuse', async () => {
+  it('keeps neither names nor metadata, whatever sets them', async () => {
     const model = await fresh();
-    const { issued } = story();
-    await model.apply([issued({ name: 'a\u0000B\ud800', metadata: { '\u0000': '\u0000"\\' } })]);
-    const row = await keyRow(model);
-    assert.equal(row.state.name, 'a\u0000B\ud800');
-    assert.deepEqual(row.state.metadata, { '\u0000': '\u0000"\\' });
-    assert.equal(row.name_search, 'ab\ufffd');
+    const { issued, key } = story();
+    await model.apply([issued({ ownerId: OWNER, name: 'Ann', metadata: { mail: 'ann@example.org' } })]);
+    await model.apply([
+      key('key.renamed', { ownerId: OWNER, name: 'a\u0000B\ud800' }),
+      key('key.metadata-changed', { ownerId: OWNER, metadata: { mail: 'Ann@example.org' } }),
+    ]);
+    const { state } = await keyRow(model);
+    assert.equal(state.name, null);
+    assert.equal(state.metadata, null);
+    assert.equal(state.version, 3);
+    assert.doesNotMatch(JSON.stringify(await model.rows()), /example\.org/i);
+  });
+
+  it('has nothing of an erasure', () => {
+    assert.deepEqual(
+      Object.keys(subjectEvents).filter((type) => keysProjection.types.has(type)),
+      [],
+    );
   });
 
   it('files a foreign key under each of its digests, and follows repeppering and rotation', async () => {
@@ -114,99 +123,6 @@ describe('the keys projection', () => {
     assert.equal((await model.rows()).tenants![0]!.suspended, true);
     await model.apply([tenant('tenant.resumed', { reason: null })]);
     assert.equal((await model.rows()).tenants![0]!.suspended, false);
-  });
-
-  describe('an erasure', () => {
-    const personal = { ownerId: OWNER, name: 'Ann', metadata: { mail: 'ann@example.org' } };
-
-    it("blanks the owner's keys, those of the batch and those before it", async () => {
-      const model = await fresh();
-      const { issued, erased } = story();
-      await model.apply([issued(personal, idOf(1))]);
-      await model.apply([issued(personal, idOf(2)), erased()]);
-      for (const n of [0, 1]) {
-        const row = await keyRow(model, n);
-        assert.equal(row.state.name, null);
-        assert.equal(row.state.metadata, null);
-        assert.equal(row.name_search, null);
-      }
-      assert.ok(!JSON.stringify(await model.rows()).includes('ann@example.org'));
-    });
-
-    it('leaves other people and other tenants alone', async () => {
-      const model = await fresh();
-      const { issued, erased } = story();
-      await model.apply([issued(personal), erased('bob'), erased(OWNER, OTHER_TENANT)]);
-      assert.equal((await keyRow(model)).state.name, 'Ann');
-    });
-
-    it('leaves what is set after it', async () => {
-      const model = await fresh();
-      const { issued, erased, key } = story();
-      await model.apply([issued(personal), erased(), key('key.renamed', { ownerId: OWNER, name: 'New' })]);
-      const { state } = await keyRow(model);
-      assert.equal(state.name, 'New');
-      assert.equal(state.metadata, null);
-    });
-
-    it('leaves name and metadata that were both set after it, when a later batch touches the key', async () => {
-      const model = await fresh();
-      const { issued, erased, key } = story();
-      await model.apply([issued(personal), erased()]);
-      await model.apply([
-        key('key.renamed', { ownerId: OWNER, name: 'New' }),
-        key('key.metadata-changed', { ownerId: OWNER, metadata: { still: 'here' } }),
-      ]);
-      await model.apply([key('key.scopes-changed', { scopes: ['a'] })]);
-      const { state } = await keyRow(model);
-      assert.equal(state.name, 'New');
-      assert.deepEqual(state.metadata, { still: 'here' });
-    });
-
-    it('makes live rows equal to those of a rebuild, which decodes the fields as null', async () => {
-      const { issued, erased, key } = story();
-      const live = [
-        issued(personal),
-        key('key.renamed', { ownerId: OWNER, name: 'Ann K.' }),
-        // Written between the closing of the data keys and the erasure: under a key that stays.
-        key('key.metadata-changed', { ownerId: OWNER, metadata: { under: 'the next data key' } }),
-        erased(),
-      ];
-      const rebuilt = live.map((event) =>
-        event.type === 'key.issued' || event.type === 'key.renamed'
-          ? { ...event, data: { ...(event.data as object), ...blankFields(event) } }
-          : event,
-      );
-      const one = await fresh();
-      for (const event of live) await one.apply([event]);
-      const other = await fresh();
-      await other.apply(rebuilt);
-      assert.deepEqual(await other.rows(), await one.rows());
-      assert.equal((await keyRow(one)).state.metadata, null);
-    });
-
-    it('holds for a parked stream that is replayed after it', async () => {
-      const { issued, erased, key } = story();
-      const first = issued(personal);
-      const parked = key('key.renamed', { ownerId: OWNER, name: 'Ann, again' });
-      const last = erased();
-      const live = await fresh();
-      await live.apply([first]);
-      await live.apply([last]);
-      await live.apply([parked]);
-      const rebuilt = await fresh();
-      await rebuilt.apply([first, parked, last]);
-      assert.deepEqual(await rebuilt.rows(), await live.rows());
-      assert.equal((await keyRow(live)).state.name, null);
-    });
-
-    it('reaches every key of an owner with more than a page of them', async () => {
-      const model = await fresh();
-      const { issued, erased } = story();
-      await model.apply(Array.from({ length: 1_001 }, (_, n) => issued(personal, idOf(n))));
-      await model.apply([erased()]);
-      assert.ok((await model.rows()).keys!.every((row) => row.name_search === null));
-    });
   });
 
   describe('an event that its stream does not allow', () => {
@@ -293,7 +209,3 @@ describe('the keys projection', () => {
     );
   });
 });
-
-function blankFields(event: Decoded): object {
-  return event.type === 'key.issued' ? { name: null, metadata: null } : { name: null };
-}

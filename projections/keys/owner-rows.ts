@@ -1,16 +1,17 @@
-/** Owners as rows: the latest revoke-all and the latest erasure of each. */
-import { noOwner, type OwnerState } from '../../commands/keys/owner-state.ts';
-import { type Position, START } from '../../schemas/envelope.ts';
+/** Owners as rows: the latest revoke-all of each. Both read models of keys have them. */
+import { evolveOwner, noOwner, type OwnerState } from '../../commands/keys/owner-state.ts';
+import type { DecodedOwnerEvent } from '../../schemas/events/keys.ts';
+import { BrokenStream } from '../broken-stream.ts';
 import type { Tables, Tx } from '../projection.ts';
+import { upsertRows } from '../upsert-rows.ts';
 
 export interface OwnerRef {
   readonly tenant: string;
   readonly ownerId: string;
 }
 
-export interface StoredOwner extends OwnerRef {
+interface StoredOwner extends OwnerRef {
   readonly owner: OwnerState;
-  readonly erasedPosition: Position;
 }
 
 interface Loaded {
@@ -19,29 +20,62 @@ interface Loaded {
   version: number;
   revoked_all_version: number;
   revoked_all_at_ms: number;
-  erased_position: Position;
 }
 
-/** Position of the latest erasure of anybody, START if none: events behind it need not ask whose it was. */
-export async function latestErasure(tx: Tx, tables: Tables): Promise<Position> {
-  const [row] = await tx.query<{ latest: Position | null }>(
-    `SELECT max(erased_position) AS latest FROM ${tables('owners')} WHERE erased_position > ''`,
-  );
-  return row?.latest ?? START;
+export async function createOwnersTable(tx: Tx, tables: Tables): Promise<void> {
+  await tx.query(`CREATE TABLE ${tables('owners')} (
+    tenant text COLLATE "C" NOT NULL,
+    owner_id text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    revoked_all_version bigint NOT NULL,
+    revoked_all_at_ms bigint NOT NULL,
+    PRIMARY KEY (tenant, owner_id)
+  )`);
+}
+
+/** Folds the events onto the owners that they tell of, and writes these. */
+export async function foldOwners(
+  tx: Tx,
+  tables: Tables,
+  events: readonly DecodedOwnerEvent[],
+): Promise<void> {
+  if (events.length === 0) return;
+  const refOf = ({ metadata, data }: DecodedOwnerEvent) => ({
+    tenant: metadata.tenant,
+    ownerId: data.ownerId,
+  });
+  const nameOf = (event: DecodedOwnerEvent) => ownerKey(event.metadata.tenant, event.data.ownerId);
+  const owners = await loadOwners(tx, tables, new Map(events.map((e) => [nameOf(e), refOf(e)])));
+  for (const event of events) {
+    const stored = owners.get(nameOf(event))!;
+    if (event.version <= stored.owner.version) {
+      throw new BrokenStream(event, `the row is at version ${stored.owner.version} already`);
+    }
+    owners.set(nameOf(event), { ...stored, owner: evolveOwner(stored.owner, event) });
+  }
+  const target = {
+    table: tables('owners'),
+    columns: {
+      tenant: 'text',
+      owner_id: 'text',
+      version: 'bigint',
+      revoked_all_version: 'bigint',
+      revoked_all_at_ms: 'bigint',
+    },
+    key: ['tenant', 'owner_id'],
+  };
+  await upsertRows(tx, target, [...owners.values()].map(rowOf));
 }
 
 /** By `ownerKey`; every one asked for is in it, new ones as nothing has happened to them. */
-export async function loadOwners(
+async function loadOwners(
   tx: Tx,
   tables: Tables,
   owners: ReadonlyMap<string, OwnerRef>,
 ): Promise<Map<string, StoredOwner>> {
-  const found = new Map<string, StoredOwner>();
-  if (owners.size === 0) return found;
   const asked = [...owners.values()];
-  for (const { tenant, ownerId } of asked) {
-    found.set(ownerKey(tenant, ownerId), { tenant, ownerId, owner: noOwner, erasedPosition: START });
-  }
+  const found = new Map<string, StoredOwner>();
+  for (const ref of asked) found.set(ownerKey(ref.tenant, ref.ownerId), { ...ref, owner: noOwner });
   const rows = await tx.query<Loaded>(
     `SELECT o.* FROM unnest($1::text[], $2::text[]) AS a (tenant, owner_id)
      JOIN ${tables('owners')} o ON o.tenant = a.tenant AND o.owner_id = a.owner_id`,
@@ -56,7 +90,6 @@ export async function loadOwners(
         revokedAllVersion: Number(row.revoked_all_version),
         revokedAllAtMs: Number(row.revoked_all_at_ms),
       },
-      erasedPosition: row.erased_position,
     });
   }
   return found;
@@ -67,13 +100,12 @@ export function ownerKey(tenant: string, ownerId: string): string {
   return `${tenant} ${ownerId}`;
 }
 
-export function ownerRowOf(stored: StoredOwner): Readonly<Record<string, unknown>> {
+function rowOf({ tenant, ownerId, owner }: StoredOwner): Readonly<Record<string, unknown>> {
   return {
-    tenant: stored.tenant,
-    owner_id: stored.ownerId,
-    version: stored.owner.version,
-    revoked_all_version: stored.owner.revokedAllVersion,
-    revoked_all_at_ms: stored.owner.revokedAllAtMs,
-    erased_position: stored.erasedPosition,
+    tenant,
+    owner_id: ownerId,
+    version: owner.version,
+    revoked_all_version: owner.revokedAllVersion,
+    revoked_all_at_ms: owner.revokedAllAtMs,
   };
 }

@@ -9,7 +9,7 @@ import { type KeyStatus, keyStatuses } from '../../schemas/views/keys.ts';
 import { MAX_PAGE_ITEMS, type Page, type PageRequest } from '../page.ts';
 import type { Tables, Tx } from '../projection.ts';
 import type { KeyRecord } from './key-record.ts';
-import { searchable } from './key-rows.ts';
+import { searchable } from './listed-keys.ts';
 
 /** One snapshot of both read models: `read('key_list', {also: ['usage']}, (tx, keys, stamp, tablesOf) => …)`. */
 export interface KeyReads {
