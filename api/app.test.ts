@@ -333,3 +333,13 @@ test('readiness names what is missing', async (t) => {
   assert.equal(answer.headers['retry-after'], '1');
   assert.equal((await app.inject('/livez')).statusCode, 200);
 });
+
+test('a database that drops its connection is no fault of the request', async (t) => {
+  const { app } = await scratchApi(t, {
+    ready: async () => {
+      throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+    },
+  });
+  const answer = await app.inject('/readyz');
+  assert.deepEqual([answer.statusCode, answer.json<Problem>().code], [500, 'internal']);
+});

@@ -64,7 +64,7 @@ export function rejectionOf(error: unknown, bodyLimit?: number): Rejection {
       return { code: 'uri_too_long', detail: 'A part of the path is too long.' };
     case 'FST_ERR_HANDLER_TIMEOUT':
       return { code: 'overloaded', detail: 'The answer took too long.' };
-    case 'ECONNRESET':
+    // Not ECONNRESET: a database that went away says that too, and Fastify gives a status to one of the body.
     case 'ERR_STREAM_PREMATURE_CLOSE':
       return { code: 'invalid_request', detail: 'The body ended before its stated length.' };
   }
