@@ -1,0 +1,118 @@
+/** Every role in processes of its own, on a Kafka and a Postgres of their own, each behind a fault proxy. */
+import { join } from 'node:path';
+import { PlinthClient } from '../../clients/node/index.ts';
+import { startEmbeddedPostgres } from '../../infra/embedded/embedded-postgres.ts';
+import { projectionCatalogue } from '../../projections/catalogue.ts';
+import { within } from '../crash/within.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { freePort } from '../support/free-port.ts';
+import { type KafkaServer, ownKafka } from '../support/kafka-server.ts';
+import { adminKey, dataFolder, embedded, type RoleName, until } from '../support/platform-process.ts';
+import type { Cleanup } from '../support/postgres.ts';
+import { type Slot, slot } from './slot.ts';
+
+export const PARTITIONS = 3;
+const PREFIX = 'faults';
+const START_WITHIN_MS = 90_000;
+const CONNECTIONS = '6';
+
+export interface Cluster {
+  readonly api: Slot;
+  readonly relays: readonly Slot[];
+  readonly projectors: readonly Slot[];
+  readonly slots: readonly Slot[];
+  readonly client: PlinthClient;
+  readonly kafka: KafkaServer;
+  readonly kafkaProxy: FaultProxy;
+  readonly postgresProxy: FaultProxy;
+  /** Of the Postgres server's own folder, and of the roles. */
+  readonly folder: string;
+  /** Past the proxy. */
+  readonly databaseUrl: string;
+  readonly topics: {
+    readonly brokers: readonly string[];
+    readonly prefix: string;
+    readonly generation: number;
+    readonly partitions: number;
+  };
+  /** Settings of all roles, for verbs of the command line. */
+  readonly env: Readonly<Record<string, string>>;
+  workingRelay(): Slot | undefined;
+  activeProjector(): Slot | undefined;
+}
+
+/** `t`: cleaned up in the reverse order, please. */
+export async function startCluster(t: Cleanup): Promise<Cluster> {
+  const folder = await dataFolder(t);
+  const kafkaPort = await freePort();
+  const kafkaProxy = await startFaultProxy(t, { port: kafkaPort });
+  const [kafka, postgres] = await Promise.all([
+    ownKafka(t, { port: kafkaPort, advertisedPort: kafkaProxy.port }),
+    startEmbeddedPostgres({ dataDir: join(folder, 'postgres') }),
+  ]);
+  t.after(() => postgres.stop());
+  const proxied = new URL(postgres.url);
+  const postgresProxy = await startFaultProxy(t, { port: Number(proxied.port) });
+  proxied.port = String(postgresProxy.port);
+  const brokers = [`127.0.0.1:${kafkaProxy.port}`];
+  const env = embedded(folder, {
+    DATABASE_URL: proxied.href,
+    PLINTH_DATABASE_CONNECTIONS: CONNECTIONS,
+    KAFKA_BROKERS: brokers.join(','),
+    KAFKA_TOPIC_PREFIX: PREFIX,
+    KAFKA_PARTITIONS: String(PARTITIONS),
+    // What each start compiles, the next need not.
+    NODE_COMPILE_CACHE: join(folder, 'compiled'),
+  });
+  const slots: Slot[] = [];
+  t.after(() => Promise.all(slots.map((each) => each.kill())));
+  const begin = async (role: RoleName): Promise<Slot> => {
+    const port = await freePort();
+    const where = role === 'api' ? 'PLINTH_PORT' : 'PLINTH_HEALTH_PORT';
+    // Only what is said at `debug` tells which of two works.
+    const level = role === 'api' || role === 'scheduler' ? 'warn' : 'debug';
+    const each = slot(role, port, { ...env, [where]: String(port), PLINTH_LOG_LEVEL: level });
+    slots.push(each);
+    return each;
+  };
+  const there = (some: readonly Slot[]) =>
+    until(
+      'the cluster is ready',
+      async () => {
+        for (const each of some) if (each.ownEnd() !== null) throw new Error(each.ownEnd()!);
+        return (await Promise.all(some.map((each) => each.probe()))).every(({ ready }) => ready);
+      },
+      START_WITHIN_MS,
+    );
+  const api = await begin('api');
+  await there([api]);
+  const relays = [await begin('relay'), await begin('relay')];
+  const projectors = [await begin('projector'), await begin('projector')];
+  await begin('scheduler');
+  await there(slots);
+
+  const key = await within(START_WITHIN_MS, 'no admin key', adminKey(folder));
+  const client = new PlinthClient({ url: api.url, key, deadlineMs: 4_000, attemptTimeoutMs: 2_000 });
+  const works = ['live', 'catching_up'];
+  return {
+    api,
+    relays,
+    projectors,
+    slots,
+    client,
+    kafka,
+    kafkaProxy,
+    postgresProxy,
+    folder,
+    databaseUrl: postgres.url,
+    topics: { brokers, prefix: PREFIX, generation: 1, partitions: PARTITIONS },
+    env,
+    workingRelay: () => relays.find((each) => works.includes(each.state('relay') ?? '')),
+    activeProjector() {
+      const held = (each: Slot) =>
+        projectionCatalogue.filter(({ name }) => works.includes(each.state(name) ?? '')).length;
+      const most = projectors.toSorted((a, b) => held(b) - held(a))[0]!;
+      return held(most) > 0 ? most : undefined;
+    },
+  };
+}

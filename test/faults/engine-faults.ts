@@ -1,0 +1,65 @@
+/** What happens to the engines of a cluster while it works. Each ends with the engine as it was. */
+import { killPostgres } from '../crash/postgres-kill.ts';
+import { pause } from '../crash/within.ts';
+import type { FaultProxy } from '../support/fault-proxy.ts';
+import { until } from '../support/platform-process.ts';
+import type { Cluster } from './cluster.ts';
+import type { Slot } from './slot.ts';
+
+export type EngineFault = (cluster: Cluster) => Promise<void>;
+
+const CUT_MS = 3_000;
+const SLOW_MS = 4_000;
+const SHORT_HANG_MS = 3_000;
+/** Held back in both directions. */
+const KAFKA_DELAY_MS = 150;
+const POSTGRES_DELAY_MS = 50;
+const TOLD_WITHIN_MS = 60_000;
+
+export const engineFaults: Readonly<Record<string, EngineFault>> = {
+  async 'kafka killed'({ kafka }) {
+    await kafka.kill('SIGKILL');
+    await kafka.restart();
+  },
+  async 'kafka hangs until its relay says so'(cluster) {
+    const { kafkaProxy, relays } = cluster;
+    await held(kafkaProxy, 'hang', () => untilOneSays(relays, 'relay'));
+  },
+  'kafka hangs shortly': ({ kafkaProxy }) => held(kafkaProxy, 'hang', () => pause(SHORT_HANG_MS)),
+  'kafka cut': ({ kafkaProxy }) => held(kafkaProxy, 'cut', () => pause(CUT_MS)),
+  'kafka slow': ({ kafkaProxy }) => held(kafkaProxy, KAFKA_DELAY_MS, () => pause(SLOW_MS)),
+  async 'postgres killed'({ folder }) {
+    // Its owner, this process, starts it again.
+    await killPostgres(folder, 'server', () => 0);
+  },
+  async 'postgres hangs until the api says so'({ postgresProxy, api }) {
+    await held(postgresProxy, 'hang', () => untilOneSays([api], 'database'));
+  },
+  async 'postgres cut until the api says so'({ postgresProxy, api }) {
+    await held(postgresProxy, 'cut', () => untilOneSays([api], 'database'));
+  },
+  'postgres slow': ({ postgresProxy }) => held(postgresProxy, POSTGRES_DELAY_MS, () => pause(SLOW_MS)),
+};
+
+async function held(
+  proxy: FaultProxy,
+  fault: 'hang' | 'cut' | number,
+  meanwhile: () => Promise<void>,
+): Promise<void> {
+  if (typeof fault === 'number') proxy.slow(fault);
+  else proxy[fault]();
+  try {
+    await meanwhile();
+  } finally {
+    proxy.heal();
+  }
+}
+
+/** Until one of them answers that it is not ready, and why. */
+async function untilOneSays(slots: readonly Slot[], check: string): Promise<void> {
+  const told = async () => {
+    const probes = await Promise.all(slots.map((slot) => slot.probe()));
+    return probes.some(({ ready, reasons }) => ready === false && (reasons[check] ?? '') !== '');
+  };
+  await until(`a role says that it is not ready for want of ${check}`, told, TOLD_WITHIN_MS);
+}

@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { without } from '../support/servers.ts';
+import { engineFaults } from './engine-faults.ts';
+import { faultRun } from './fault-run.ts';
+import { compare } from './proof.ts';
+
+const SEED = 20_261_125;
+const KILLS = 30;
+
+test(`${KILLS} kills of the working relay and of the active projector, and what happens to Kafka and Postgres, lose and double nothing, and all recovers by itself within 30 s`, {
+  skip: without('kafka'),
+}, async (t) => {
+  const tally = await faultRun({ kills: KILLS, seed: SEED });
+  t.diagnostic(JSON.stringify(tally));
+  const { relayKills, projectorKills, lost, doubled, acknowledged, events } = tally;
+  assert.deepEqual(
+    { relayKills, projectorKills, lost, doubled },
+    { relayKills: KILLS, projectorKills: KILLS, lost: 0, doubled: 0 },
+  );
+  assert.ok(acknowledged > 300 && events > acknowledged, `${acknowledged} of ${events}`);
+  assert.deepEqual([...new Set(tally.faults)].sort(), Object.keys(engineFaults).sort());
+});
+
+test('a run notices an acknowledged command that the log lacks, and an event that nobody asked for twice', () => {
+  const at = (position: string, type = 'key.issued') => ({ position, type, stream: 'key-k1' }) as never;
+  const issued = { operation: 'issue', keyId: 'k1', position: '1', token: 'e.1' } as const;
+  assert.deepEqual(compare([at('1')], [issued]), { lost: 0, doubled: 0 });
+  assert.deepEqual(compare([], [issued]), { lost: 1, doubled: 0 });
+  assert.deepEqual(compare([at('1', 'key.revoked')], [issued]), { lost: 1, doubled: 1 });
+  assert.deepEqual(compare([at('1'), at('2')], [issued]), { lost: 0, doubled: 1 });
+  assert.deepEqual(compare([at('1')], [issued, issued]), { lost: 1, doubled: 0 });
+});

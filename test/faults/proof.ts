@@ -1,0 +1,70 @@
+/** At the end: what was acknowledged, the log, the topics and the read models say the same. */
+import assert from 'node:assert/strict';
+import { openLog } from '../../infra/event-log/open-log.ts';
+import { systemClock } from '../../infra/system-clock.ts';
+import { projectionCatalogue } from '../../projections/catalogue.ts';
+import { type Recorded, START } from '../../schemas/envelope.ts';
+import { Secret } from '../../schemas/secret.ts';
+import { plinth } from '../support/platform-process.ts';
+import { assertTopicsAreTheLog } from '../support/topic-check.ts';
+import type { Cluster } from './cluster.ts';
+import type { Acknowledged, Operation } from './workload.ts';
+
+const typeOf: Readonly<Record<Operation, string>> = {
+  issue: 'key.issued',
+  update: 'key.renamed',
+  revoke: 'key.revoked',
+};
+
+export interface Proof {
+  readonly events: number;
+  /** Acknowledged commands whose event is not where the answer said. */
+  readonly lost: number;
+  /** Events of the keys of the workload that no acknowledged command accounts for. */
+  readonly doubled: number;
+}
+
+/** The workload has ended, and every command is acknowledged. Throws where topics or read models differ. */
+export async function prove(cluster: Cluster, acknowledged: readonly Acknowledged[]): Promise<Proof> {
+  const log = await wholeLog(cluster.databaseUrl);
+  const { events } = await assertTopicsAreTheLog(cluster.topics, log);
+  assert.equal(events, log.length);
+  for (const { name } of projectionCatalogue) {
+    const verified = await plinth(['projections', 'verify', name], { env: cluster.env });
+    assert.equal(verified.code, 0, `${name}: ${verified.stdout}${verified.stderr}`);
+  }
+  return { events, ...compare(log, acknowledged) };
+}
+
+export function compare(
+  log: readonly Pick<Recorded, 'position' | 'stream' | 'type'>[],
+  acknowledged: readonly Acknowledged[],
+): { lost: number; doubled: number } {
+  const left = new Map<string, string>();
+  const keys = new Set(acknowledged.map(({ keyId }) => keyId));
+  for (const { position, stream, type } of log) {
+    if (keys.has(stream.slice(stream.indexOf('-') + 1))) left.set(position, `${stream} ${type}`);
+  }
+  let lost = 0;
+  for (const { operation, keyId, position } of acknowledged) {
+    const found = left.get(position);
+    if (found === `key-${keyId} ${typeOf[operation]}`) left.delete(position);
+    else lost += 1;
+  }
+  return { lost, doubled: left.size };
+}
+
+async function wholeLog(databaseUrl: string): Promise<Recorded[]> {
+  const opened = await openLog(new Secret(databaseUrl), systemClock);
+  try {
+    const all: Recorded[] = [];
+    for (let at = START; ; ) {
+      const slice = await opened.log.readAll(at, 1_000);
+      if (slice.events.length === 0) return all;
+      all.push(...slice.events);
+      at = slice.through;
+    }
+  } finally {
+    await opened.close();
+  }
+}
