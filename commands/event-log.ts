@@ -29,9 +29,9 @@ export interface EventLog {
   /**
    * Appends all events or none. A resend of the same events (same ids, same expected) answers the
    * original. Throws `InvalidAppend` for what no log may take: no events, too many, too large, an id twice,
-   * and an id that is used already, as far as the engine sees it (a log in Postgres anywhere, one in
-   * EventStoreDB in the same stream, below `expected`): ids are made so that no other event has them. A
-   * resend that expects `any` is known for what it is as long as the engine remembers its ids; EventStoreDB
+   * and an id that is used already, as far as the engine sees it (a log in Postgres anywhere; one in
+   * EventStoreDB where these events would stand in the stream): ids are made so that no other event has
+   * them. A resend that expects `any` is known for what it is as long as the engine remembers its ids; EventStoreDB
    * does so for the latest. Any other throw means that the outcome is unknown: resend.
    */
   append(stream: StreamId, expected: Expected, events: readonly NewEvent[]): Promise<Appended | Conflict>;

@@ -93,10 +93,11 @@ export function appendContract({ open, idsAreUniqueIn }: EventLogContractOptions
       await assert.rejects(log.append(other, 0, events), invalid('duplicate_id'));
       await assert.rejects(log.append(other, 'any', events), invalid('duplicate_id'));
       await assert.rejects(log.append(stream, 2, events), invalid('duplicate_id'));
+      await assert.rejects(log.append(stream, 'any', [newEvent(), events[0]!]), invalid('duplicate_id'));
     }
     await assert.rejects(log.append(stream, 1, events), invalid('duplicate_id'));
     await assert.rejects(log.append(stream, 0, [...events].reverse()), invalid('duplicate_id'));
-    await assert.rejects(log.append(stream, 'any', [newEvent(), events[0]!]), invalid('duplicate_id'));
+    await assert.rejects(log.append(stream, 'any', [events[0]!, newEvent()]), invalid('duplicate_id'));
     await assert.rejects(log.append(stream, 0, [...events, newEvent()]), invalid('duplicate_id'));
     assert.equal((await log.readStream(stream)).length, 2);
     assert.equal((await log.readStream(other)).length, 0);

@@ -22,7 +22,7 @@ export interface EventLogContractOptions {
   open(t: TestContext): Promise<OpenedLog>;
   /**
    * `log`: an id that is used anywhere in the log is refused. `stream`: only one that is used in the same
-   * stream, below the version that is expected; nothing else is seen by the engine.
+   * stream, where the append would stand; nothing else is seen by the engine.
    */
   readonly idsAreUniqueIn: 'log' | 'stream';
 }

@@ -71,7 +71,10 @@ export function append(
       answer(serviceError(grpc.status.UNAVAILABLE, 'the connection was lost'));
       return;
     }
-    const answered = appended(options, outcome);
+    const answered = appended(
+      options,
+      faults.omitsPositions && outcome.kind === 'success' ? { ...outcome, position: null } : outcome,
+    );
     setTimeout(() => answer(...answered), faults.lateMs);
   });
 }

@@ -6,14 +6,24 @@ export interface Faults {
   refuse: boolean;
   /** Every answer comes so much later, in ms. */
   lateMs: number;
-  /** Calls that need the leader are sent elsewhere. */
-  notLeader: boolean;
+  /** Calls that need the leader are sent to this port. */
+  leaderAt: number | null;
   /** The next so many appends take effect, and end with UNAVAILABLE instead of their answer. */
   losesAppends: number;
-  /** The next so many reads end in order after half of what they would have answered. */
+  /** The next so many reads end in order after half of what they would have answered, one event by none. */
   endsReads: number;
+  /** No append is answered with a position, and no stream read with any: as servers of before 22.10 do. */
+  omitsPositions: boolean;
 }
 
 export function noFaults(): Faults {
-  return { hang: false, refuse: false, lateMs: 0, notLeader: false, losesAppends: 0, endsReads: 0 };
+  return {
+    hang: false,
+    refuse: false,
+    lateMs: 0,
+    leaderAt: null,
+    losesAppends: 0,
+    endsReads: 0,
+    omitsPositions: false,
+  };
 }

@@ -15,21 +15,13 @@ export interface ReadContext {
   readonly log: RecordedLog;
   readonly faults: Faults;
   readonly subscriptions: Set<ReadCall>;
+  readonly counts: { eventsRead: number };
 }
 
 export function read(context: ReadContext, call: ReadCall): void {
   const { faults, subscriptions } = context;
   call.on('error', () => {});
   const options = call.request.getOptions()!;
-  if (faults.notLeader && call.metadata.get('requires-leader')[0] === 'true') {
-    const trailers = {
-      exception: 'not-leader',
-      'leader-endpoint-host': '127.0.0.1',
-      'leader-endpoint-port': '1',
-    };
-    call.emit('error', serviceError(grpc.status.NOT_FOUND, 'not the leader', trailers));
-    return;
-  }
   if (faults.hang) return;
   const start = () => {
     if (options.hasSubscription()) {
@@ -42,7 +34,7 @@ export function read(context: ReadContext, call: ReadCall): void {
   else start();
 }
 
-function readPage({ log, faults }: ReadContext, call: ReadCall, options: ReadOptions): void {
+function readPage({ log, faults, counts }: ReadContext, call: ReadCall, options: ReadOptions): void {
   const backwards = options.getReadDirection() === 1;
   const count = Number(BigInt.asUintN(53, BigInt(options.getCount())));
   let found: readonly StoredEvent[];
@@ -73,6 +65,11 @@ function readPage({ log, faults }: ReadContext, call: ReadCall, options: ReadOpt
   } else {
     const of = options.getAll()!;
     const position = of.hasPosition() ? BigInt(of.getPosition()!.getCommitPosition()) : null;
+    // The place is looked up in a file: between two records, or behind the last, is no record to read.
+    if (position !== null && log.all[log.indexAfter(position - 1n)]?.position !== position) {
+      call.emit('error', serviceError(grpc.status.UNKNOWN, 'Unexpected ReadAllResult: Error'));
+      return;
+    }
     if (backwards) {
       // What lies at the position itself is left out.
       const end = position === null ? log.all.length : log.indexAfter(position - 1n);
@@ -82,19 +79,25 @@ function readPage({ log, faults }: ReadContext, call: ReadCall, options: ReadOpt
       found = log.all.slice(first, first + count);
     }
   }
-  if (faults.endsReads > 0 && found.length > 1) {
+  if (faults.endsReads > 0 && found.length > 0) {
     faults.endsReads -= 1;
     found = found.slice(0, found.length >> 1);
   }
-  writeAll(call, found, 0);
+  counts.eventsRead += found.length;
+  writeAll(call, found, 0, options.hasAll() || !faults.omitsPositions);
 }
 
 /** As fast as the reader takes them. */
-function writeAll(call: ReadCall, events: readonly StoredEvent[], from: number): void {
+function writeAll(
+  call: ReadCall,
+  events: readonly StoredEvent[],
+  from: number,
+  withPositions: boolean,
+): void {
   for (let i = from; i < events.length; i++) {
     if (call.cancelled) return;
-    if (!call.write(eventResponse(events[i]!))) {
-      call.once('drain', () => writeAll(call, events, i + 1));
+    if (!call.write(eventResponse(events[i]!, withPositions))) {
+      call.once('drain', () => writeAll(call, events, i + 1, withPositions));
       return;
     }
   }
@@ -186,7 +189,11 @@ function checkpoint({ position }: StoredEvent): Streams.ReadResp {
   return response;
 }
 
-function eventResponse(event: StoredEvent): Streams.ReadResp {
+/** What a server writes where it has no position: -1, unsigned. */
+const NO_POSITION = String(2n ** 64n - 1n);
+
+function eventResponse(event: StoredEvent, withPosition = true): Streams.ReadResp {
+  const position = withPosition ? String(event.position) : NO_POSITION;
   const recorded = new streams.ReadResp.ReadEvent.RecordedEvent();
   const id = new shared.UUID();
   id.setString(event.id);
@@ -195,8 +202,8 @@ function eventResponse(event: StoredEvent): Streams.ReadResp {
   identifier.setStreamName(Buffer.from(event.stream).toString('base64'));
   recorded.setStreamIdentifier(identifier);
   recorded.setStreamRevision(String(event.revision));
-  recorded.setCommitPosition(String(event.position));
-  recorded.setPreparePosition(String(event.position));
+  recorded.setCommitPosition(position);
+  recorded.setPreparePosition(position);
   const metadata = recorded.getMetadataMap();
   metadata.set('type', event.type);
   metadata.set('content-type', event.contentType);
@@ -205,7 +212,8 @@ function eventResponse(event: StoredEvent): Streams.ReadResp {
   recorded.setData(event.data);
   const readEvent = new streams.ReadResp.ReadEvent();
   readEvent.setEvent(recorded);
-  readEvent.setCommitPosition(String(event.position));
+  if (withPosition) readEvent.setCommitPosition(position);
+  else readEvent.setNoPosition(new shared.Empty());
   const response = new streams.ReadResp();
   response.setEvent(readEvent);
   return response;

@@ -62,7 +62,8 @@ export class RecordedLog {
       if (known.length > 0 && known.every((event) => event !== undefined)) {
         return { kind: 'success', revision: known.at(-1)!.revision, position: null };
       }
-      if (known.some((event) => event !== undefined)) return conflict;
+      // The first one decides: where it is new, all of it is.
+      if (known[0] !== undefined) return conflict;
       return this.#write(name, events);
     }
     const at = expected === 'no_stream' ? -1n : expected;
@@ -123,6 +124,11 @@ export class RecordedLog {
     return stream.truncateBefore === 0n
       ? stream.events
       : stream.events.filter(({ revision }) => revision >= stream.truncateBefore);
+  }
+
+  /** As after many other appends. */
+  forgetRecentIds(): void {
+    this.#recent.clear();
   }
 
   /** What a node writes about itself. */

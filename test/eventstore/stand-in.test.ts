@@ -50,7 +50,7 @@ for (const [way, options] of Object.entries({ 'one by one': CLASSIC, 'in batches
       const again = await client.appendToStream(name, events, { expectedRevision, ...options });
       assert.deepEqual([again.success, again.nextExpectedRevision], [true, 1n]);
       await assert.rejects(
-        client.appendToStream(name, [events[1]!, event()], { expectedRevision, ...options }),
+        client.appendToStream(name, [events[0]!, event()], { expectedRevision, ...options }),
         db.WrongExpectedVersionError,
       );
     }

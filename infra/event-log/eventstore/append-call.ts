@@ -3,7 +3,7 @@ import type { Expected } from '../../../commands/event-log.ts';
 import type { NewEvent, StreamId } from '../../../schemas/envelope.ts';
 import { type EventStoreConnection, shared, streams } from './client.ts';
 import { encodeBody } from './event-body.ts';
-import type { AllPosition } from './positions.ts';
+import { type AllPosition, LAST_PART } from './positions.ts';
 
 export interface RawEvent {
   readonly id: string;
@@ -37,7 +37,7 @@ export function appendCall(
   return connection.call(
     'an append',
     deadlineMs,
-    (client, metadata, options) =>
+    (client, metadata, options, running) =>
       new Promise((resolve, reject) => {
         const call = client.append(metadata, options, (error, response) => {
           if (error) return reject(error);
@@ -45,15 +45,12 @@ export function appendCall(
           const wrong = response.getWrongExpectedVersion();
           if (success) {
             const position = success.getPosition();
+            const commit = BigInt(position?.getCommitPosition() ?? 0);
+            const prepare = BigInt(position?.getPreparePosition() ?? 0);
             return resolve({
               ok: true,
               revision: BigInt(success.getCurrentRevision()),
-              position: position
-                ? {
-                    commit: BigInt(position.getCommitPosition()),
-                    prepare: BigInt(position.getPreparePosition()),
-                  }
-                : null,
+              position: commit > 0n && commit <= LAST_PART ? { commit, prepare } : null,
             });
           }
           if (!wrong) return reject(new Error('the server answered an append with nothing'));
@@ -62,6 +59,7 @@ export function appendCall(
             current: wrong.hasCurrentRevision() ? BigInt(wrong.getCurrentRevision()) : null,
           });
         });
+        running(call);
         call.on('error', reject);
         for (const request of requests(stream, expected, events)) call.write(request);
         call.end();

@@ -12,6 +12,7 @@ import type * as StreamsGrpc from '@eventstore/db-client/generated/streams_grpc_
 import type * as Streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { Metadata, ServiceError } from '@grpc/grpc-js';
 import type { Secret } from '../../../schemas/secret.ts';
+import { connectionString } from './connection-string.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -39,14 +40,31 @@ export interface EventStoreConnection {
   call<R>(
     what: string,
     deadlineMs: number | null,
-    make: (client: Grpc, metadata: Metadata, options: { deadline: Date | number }) => Promise<R>,
+    make: (
+      client: Grpc,
+      metadata: Metadata,
+      options: { deadline: Date | number },
+      /** Told of the call, so that closing ends it. */
+      running: (call: Running) => void,
+    ) => Promise<R>,
   ): Promise<R>;
-  close(): Promise<void>;
+  /** Calls under way are rejected. */
+  close(): void;
+}
+
+interface Running {
+  cancel(): void;
 }
 
 /** The call failed. Its outcome, if it was a write, is unknown. */
 export class EventStoreUnavailable extends Error {
   override readonly name = 'EventStoreUnavailable';
+  /** Of gRPC; null where the server did not answer. */
+  readonly code: number | null;
+  constructor(message: string, code: number | null = null) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** Throws for a connection string that is none. */
@@ -54,35 +72,54 @@ export function connectEventStore(url: Secret<string>): EventStoreConnection {
   const { EventStoreDBClient: Client } = require('@eventstore/db-client') as {
     EventStoreDBClient: typeof EventStoreDBClient;
   };
+  const text = connectionString(url);
   let client: EventStoreDBClient;
   try {
-    client = Client.connectionString(url.reveal() as unknown as TemplateStringsArray);
+    client = Client.connectionString(text as unknown as TemplateStringsArray);
   } catch {
     // What it says quotes the string, password and all.
     throw new Error('EVENT_LOG_URL is no connection string that EventStoreDB understands.');
   }
   const insides = client as unknown as Insides;
+  const running = new Set<Running>();
+  let latest: Grpc | null = null;
+  let closed = false;
   return {
     async call(what, deadlineMs, make) {
       const deadline = deadlineMs === null ? Number.POSITIVE_INFINITY : new Date(Date.now() + deadlineMs);
       let grpc: Grpc | undefined;
+      let call: Running | undefined;
       try {
+        if (closed) throw new Error('the log is closed');
         grpc = await insides.getGRPCClient(StreamsClient, what);
+        if (closed) throw new Error('the log is closed');
+        latest = grpc;
         const [metadata, options] = insides.callArguments({ requiresLeader: true }, { deadline });
-        return await make(grpc, metadata, options);
+        return await make(grpc, metadata, options, (made) => {
+          call = made;
+          running.add(made);
+        });
       } catch (error) {
-        if (grpc) await insides.handleError(grpc, error as Error).catch(() => {});
-        throw told(what, error);
+        if (grpc && !closed) await insides.handleError(grpc, error as Error).catch(() => {});
+        throw told(closed ? `${what} of a log that is closed` : what, error);
+      } finally {
+        if (call) running.delete(call);
       }
     },
-    close: () => client.dispose(),
+    close() {
+      closed = true;
+      for (const call of running) call.cancel();
+      // The client's own `dispose` leaves the connection open.
+      latest?.close();
+    },
   };
 }
 
 function told(what: string, error: unknown): Error {
   const { code, details, message } = error as Partial<ServiceError>;
   const status = typeof code === 'number' ? `status ${code}: ` : '';
-  return new EventStoreUnavailable(`${what} failed: ${status}${details || message || 'no reason given'}`, {
-    cause: code,
-  });
+  return new EventStoreUnavailable(
+    `${what} failed: ${status}${details || message || 'no reason given'}`,
+    typeof code === 'number' ? code : null,
+  );
 }

@@ -24,3 +24,8 @@ export function allPositionOf(position: Position): AllPosition | null {
 
 /** Revisions and positions are 64 bits with a sign: nothing lies behind. */
 export const LAST_PART = 9_223_372_036_854_775_807n;
+
+/** No log comes as far, and no server is asked. */
+export function isBehindAll({ commit, prepare }: AllPosition): boolean {
+  return commit > LAST_PART || prepare > LAST_PART;
+}

@@ -1,8 +1,8 @@
 /** One page of a stream or of all, read from the leader. */
 import type * as Streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { ClientReadableStream } from '@grpc/grpc-js';
-import { type EventStoreConnection, shared, streams } from './client.ts';
-import type { AllPosition } from './positions.ts';
+import { type EventStoreConnection, EventStoreUnavailable, shared, streams } from './client.ts';
+import { type AllPosition, LAST_PART } from './positions.ts';
 
 /** As the server has it; system events too. */
 export interface RawRecord {
@@ -25,45 +25,64 @@ export interface ReadOptions {
   readonly deadlineMs: number;
   /** The page ends early rather than be larger. */
   readonly maxBytes?: number;
+  /** The page ends with the record of which this is true. */
+  readonly last?: (record: RawRecord) => boolean;
 }
 
 export interface RawPage {
   readonly records: readonly RawRecord[];
-  /** It ended early, at `maxBytes`. */
-  readonly cut: boolean;
+  /** There is no such stream, in the server's own words. */
+  readonly missing: boolean;
 }
 
-/** Rejects when it was not read to the end of what the server would send. A missing stream has no records. */
+/** A read with its deadline. */
+export type Read = (where: ReadFrom, page: Omit<ReadOptions, 'deadlineMs'>) => Promise<RawPage>;
+
+/**
+ * The server ended a read well, and before what must be there. Nothing in the protocol tells such an end
+ * from a whole read: whoever takes a short page for the end of something must know it from elsewhere.
+ */
+export function endedEarly(what: string): EventStoreUnavailable {
+  return new EventStoreUnavailable(`the server ended a read of ${what} before it was whole`);
+}
+
+/**
+ * Rejects when the call was not ended well. A page that is shorter than `count` proves nothing: see
+ * `endedEarly`.
+ */
 export function readCall(
   connection: EventStoreConnection,
   where: ReadFrom,
-  { count, backwards = false, deadlineMs, maxBytes = Number.POSITIVE_INFINITY }: ReadOptions,
+  { count, backwards = false, deadlineMs, maxBytes = Number.POSITIVE_INFINITY, last }: ReadOptions,
 ): Promise<RawPage> {
   return connection.call(
     'a read',
     deadlineMs,
-    (client, metadata, options) =>
+    (client, metadata, options, running) =>
       new Promise((resolve, reject) => {
         const call = client.read(request(where, count, backwards), metadata, options);
+        running(call);
         const records: RawRecord[] = [];
         let bytes = 0;
+        let missing = false;
         let cut = false;
         call.on('data', (response: Streams.ReadResp) => {
-          if (cut || !response.hasEvent()) return;
-          const record = recordOf(response.getEvent()!);
+          if (response.hasStreamNotFound()) missing = true;
+          const record = !cut && response.hasEvent() ? recordOf(response.getEvent()!) : null;
           if (record === null) return;
           records.push(record);
           bytes += record.body.length;
-          if (bytes < maxBytes) return;
+          if (bytes < maxBytes && !last?.(record)) return;
           cut = true;
+          resolve({ records, missing });
           // What it ends with then is our own doing.
           call.cancel();
         });
-        call.on('error', (error) => (cut ? resolve({ records, cut }) : reject(error)));
+        call.on('error', (error) => !cut && reject(error));
         // `end` alone says nothing: a call that is cancelled ends as well.
         call.on('status', ({ code, details }) => {
-          if (code === 0 || cut) resolve({ records, cut });
-          else reject(Object.assign(new Error(details), { code, details }));
+          if (code === 0) resolve({ records, missing });
+          else if (!cut) reject(Object.assign(new Error(details), { code, details }));
         });
       }),
   );
@@ -75,9 +94,10 @@ export function followCall(
   told: (record: RawRecord | 'confirmed') => void,
   signal: AbortSignal,
 ): Promise<void> {
-  return connection.call('a subscription', null, (client, metadata, options) => {
+  return connection.call('a subscription', null, (client, metadata, options, running) => {
     const requested = request({ all: 'end' }, null, false);
     const call: ClientReadableStream<Streams.ReadResp> = client.read(requested, metadata, options);
+    running(call);
     return new Promise((resolve, reject) => {
       const abort = () => call.cancel();
       signal.addEventListener('abort', abort, { once: true });
@@ -146,16 +166,17 @@ function request(where: ReadFrom, count: number | null, backwards: boolean): Str
 function recordOf(read: Streams.ReadResp.ReadEvent): RawRecord | null {
   const event = read.getEvent();
   if (!event) return null;
-  const commit = event.getCommitPosition();
-  const prepare = event.getPreparePosition();
-  // Where a position is missing the generated code answers 0, which is none of an event.
-  const there = commit !== '0' || prepare !== '0';
+  const commit = BigInt(event.getCommitPosition());
+  const prepare = BigInt(event.getPreparePosition());
+  // Where it has none, a server writes -1, unsigned; where the field is missing, the generated code answers
+  // 0, which is none of an event: the log begins with a record of its own.
+  const there = !read.hasNoPosition() && commit > 0n && commit <= LAST_PART && prepare <= LAST_PART;
   return {
     id: event.getId()!.getString(),
     type: event.getMetadataMap().get('type') ?? '',
     stream: Buffer.from(event.getStreamIdentifier()!.getStreamName_asU8()).toString(),
     revision: BigInt(event.getStreamRevision()),
-    position: there ? { commit: BigInt(commit), prepare: BigInt(prepare) } : null,
+    position: there ? { commit, prepare } : null,
     body: event.getData_asU8(),
   };
 }
