@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly account?: Account;
   readonly input?: string;
+  /** `bin/plinth` of another copy. */
+  readonly program?: string;
 }
 
 /** Settings that the tests' own environment may hold do not reach the child; what covers its lines does. */
@@ -37,8 +39,8 @@ function environment(env: Readonly<Record<string, string>> = {}): NodeJS.Process
   return { ...Object.fromEntries(inherited), ...env };
 }
 
-function launch(args: readonly string[], { env, account }: RunOptions): ChildProcess {
-  return spawn(PLINTH, args, {
+function launch(args: readonly string[], { env, account, program = PLINTH }: RunOptions): ChildProcess {
+  return spawn(program, args, {
     // Another account may not write what tells which lines were covered.
     env: { ...environment(env), ...(account && { NODE_V8_COVERAGE: '' }) },
     // No folder of this project is anybody's to write to.
