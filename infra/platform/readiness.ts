@@ -1,4 +1,7 @@
-/** Whether this process can do its work now, and which dependency stands in the way. */
+/**
+ * Whether this process can do its work now, and which dependency stands in the way. Redis is told and never
+ * does: without it, less is shared.
+ */
 import type { Readiness } from '../../api/deps.ts';
 import { within } from '../within.ts';
 import type { Engines } from './engines.ts';
@@ -58,7 +61,11 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
       const ok = state === 'live' || state === 'standby' || state === 'catching_up';
       return ['relay', { ok, detail: ok ? null : (problem ?? state) }];
     });
-    return Object.fromEntries([...checks, ...runners, ...carriers]);
+    const shared = engines.redis === null ? [] : [engines.redis.connection.state()];
+    const helpers = shared.map((state): [string, Check] => {
+      return ['redis', { ok: state === 'ready', detail: state === 'ready' ? null : state }];
+    });
+    return Object.fromEntries([...checks, ...runners, ...carriers, ...helpers]);
   };
   return async () => {
     const nowMs = clock.now();
@@ -70,7 +77,9 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
       ...(await seen),
       ...(draining() ? { process: { ok: false, detail: 'it is stopping' } } : {}),
     };
-    const ready = Object.entries(checks).every(([name, { ok }]) => ok || (serves && name === 'relay'));
+    const ready = Object.entries(checks).every(
+      ([name, { ok }]) => ok || name === 'redis' || (serves && name === 'relay'),
+    );
     return { ready, checks };
   };
 }

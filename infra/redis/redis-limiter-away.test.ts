@@ -5,7 +5,7 @@ import type { Limiter, LimitSpend } from '../../api/verify/limiter.ts';
 import { Secret } from '../../schemas/secret.ts';
 import { startFaultProxy } from '../../test/support/fault-proxy.ts';
 import type { Cleanup } from '../../test/support/postgres.ts';
-import { ownRedis } from '../../test/support/redis-server.ts';
+import { ownRedis, startRedisCluster } from '../../test/support/redis-server.ts';
 import { without } from '../../test/support/servers.ts';
 import { systemClock } from '../system-clock.ts';
 import { openRedis, type RedisConnection } from './connection.ts';
@@ -107,6 +107,33 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     await server.cli('flushall');
     total += await admitted(limiter, 'k', 300);
     assert.ok(total >= 100 && total <= 200, `${total}`);
+  });
+
+  it('answers for keys of a node that is gone by its share, and for the others as before', async (t) => {
+    const cluster = await startRedisCluster();
+    t.after(() => cluster.stop());
+    const { limiter } = await opened(t, cluster.url);
+    const keys = Array.from({ length: 12 }, (_, i) => `key-${i}`);
+    const small = { ...hundred, limit: 3 };
+    const each = async () => {
+      let count = 0;
+      for (const key of keys) count += await admitted(limiter, key, 1, small);
+      return count;
+    };
+    assert.equal(await each(), 12);
+    await cluster.nodes[1]!.kill('SIGKILL');
+    assert.equal(await each(), 12, 'all are answered');
+    assert.ok(limiter.gauges().answered.local > 0);
+    await cluster.nodes[1]!.restart();
+    await until(async () => {
+      const before = limiter.gauges().answered.local;
+      for (const key of keys) await limiter.peek('t', `${key}-later`, [small]);
+      return limiter.gauges().answered.local === before;
+    });
+    // Those of the node have one burst more, and no more: it had forgotten them.
+    let rest = 0;
+    for (const key of keys) rest += await admitted(limiter, key, 10, small);
+    assert.ok(rest >= 12 && rest <= 36, `${rest}`);
   });
 
   it('counts processes that live: one that closes goes at once', async (t) => {

@@ -39,6 +39,11 @@ test('two processes serve one log and share its limits over Redis; while it is a
     const text = await (await fetch(`${process.url}/metrics`)).text();
     return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
   };
+  const readiness = async (process: PlatformProcess) => {
+    const answer = await fetch(`${process.url}/readyz`);
+    const { checks } = (await answer.json()) as { checks: Record<string, unknown> };
+    return { status: answer.status, redis: checks.redis };
+  };
   await until(
     'both count both',
     async () =>
@@ -75,11 +80,13 @@ test('two processes serve one log and share its limits over Redis; while it is a
     assert.equal(((await refused.json()) as { code: string }).code, 'unavailable');
   }
   for (const client of clients) assert.equal((await client.verify({ key: free.secret! })).code, 'VALID');
+  assert.deepEqual(await readiness(other), { status: 200, redis: { ok: false, detail: 'away' } });
 
   await redis.restart();
   for (const process of [one, other]) {
     await until('keys are issued again', async () => (await issue(process)).status === 201);
     assert.equal(await gauge(process, 'plinth_redis_away'), 0);
+    await until('it is told', async () => ((await readiness(process)).redis as { ok: boolean }).ok);
   }
   for (const process of [other, one]) {
     const ended = await process.stop();
