@@ -50,7 +50,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
 
   it('pays the deadline of a frozen server a few times, not with every command', async (t) => {
     const server = await ownRedis(t);
-    const redis = await ready(t, server.url, { deadlineMs: 50 });
+    const redis = await ready(t, server.url, { deadlineMs: 250 });
     server.signal('SIGSTOP');
     for (let late = 0; redis.state() === 'ready'; late++) {
       assert.ok(late < 4, 'it is still taken for ready');
@@ -65,7 +65,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('gives up a connection that hangs and one that is cut, and is back when they are healed', async (t) => {
     const server = await ownRedis(t);
     const proxy = await startFaultProxy(t, { port: server.port });
-    const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 50 });
+    const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 250 });
     for (const fault of ['hang', 'cut'] as const) {
       const asked = redis.get('plinth:a').catch(() => {});
       proxy[fault]();
@@ -80,8 +80,8 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('is away while every answer is later than the deadline', async (t) => {
     const server = await ownRedis(t);
     const proxy = await startFaultProxy(t, { port: server.port });
-    const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 50 });
-    proxy.slow(150);
+    const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 250 });
+    proxy.slow(1_000);
     await until(() => redis.state() === 'away');
     proxy.heal();
     assert.ok(await redis.whenReady(20_000));
@@ -184,7 +184,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
 type Cleanup = { after(clean: () => Promise<void>): void };
 
 function opened(t: Cleanup, url: string, options: Partial<RedisOptions> = {}): RedisConnection {
-  const redis = openRedis({ url: new Secret(url), ...options });
+  const redis = openRedis({ url: new Secret(url), deadlineMs: 10_000, ...options });
   t.after(() => redis.close());
   return redis;
 }

@@ -74,11 +74,11 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
   it('pays the deadline of a frozen and of a slow Redis a few times at most, and recovers by itself', async (t) => {
     const server = await ownRedis(t);
     const proxy = await startFaultProxy(t, { port: server.port });
-    const { limiter, redis } = await opened(t, `redis://127.0.0.1:${proxy.port}`, [], true, 100);
+    const { limiter, redis } = await opened(t, `redis://127.0.0.1:${proxy.port}`, [], true, 250);
     const faults = [
       ['frozen', () => server.signal('SIGSTOP'), () => server.signal('SIGCONT')],
       ['hanging', () => proxy.hang(), () => proxy.heal()],
-      ['slow', () => proxy.slow(300), () => proxy.heal()],
+      ['slow', () => proxy.slow(1_000), () => proxy.heal()],
       ['cut', () => proxy.cut(), () => proxy.heal()],
     ] as const;
     for (const [fault, begin, end] of faults) {
