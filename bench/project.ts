@@ -71,7 +71,7 @@ async function projectInSegments(
   const store = reportingStore(postgresProjectionStore(recordingPool(pool, projection.name, written)));
   const stop = new AbortController();
   const running = projectionRunner(
-    { projection, store: store.store, log: gate.log, decoder: codec, clock },
+    { projection, store: store.store, log: gate.log, decoder: codec, clock, feed: null },
     { holder: `bench ${projection.name}` },
   ).run(stop.signal);
   const rounds: Round[] = [];

@@ -1,6 +1,7 @@
 /** Whether a bookmark still lies in the history that the log holds. */
 import type { EventLog } from '../commands/event-log.ts';
-import { type Bookmark, START } from '../schemas/envelope.ts';
+import { type Bookmark, type Position, START } from '../schemas/envelope.ts';
+import type { Marks } from './places.ts';
 
 /** What the bookmark and the log disagree on, or null. Reads the log's leader. */
 export async function historyMismatch(
@@ -24,6 +25,23 @@ export async function eventMismatch(
   const eventId = await log.eventIdAt(bookmark.position);
   if (eventId === bookmark.eventId) return null;
   return `at ${bookmark.position} the log has ${eventId ? `event ${eventId}` : 'nothing'}, we applied event ${bookmark.eventId}`;
+}
+
+/**
+ * The same for what marks cover beyond a position. The bookmark alone does not tell: a failover may have
+ * lost what lies between, and a mark would have its successors skipped.
+ */
+export async function marksMismatch(
+  log: Pick<EventLog, 'eventIdAt'>,
+  marks: Marks | null,
+  beyond: Position,
+): Promise<string | null> {
+  const bookmarks = (marks?.at ?? []).map((mark) => mark.bookmark);
+  // Watermarks bring most partitions to one and the same.
+  const distinct = new Map(bookmarks.map((bookmark) => [bookmark.position, bookmark]));
+  const left = [...distinct.values()].filter(({ position }) => position > beyond);
+  const found = await Promise.all(left.map((bookmark) => eventMismatch(log, bookmark)));
+  return found.find((mismatch) => mismatch !== null) ?? null;
 }
 
 /** What an operator reads where the projection halted. */

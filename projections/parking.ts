@@ -7,7 +7,7 @@ import type { EventLog } from '../commands/event-log.ts';
 import type { Decoded, Position, Recorded, StreamId } from '../schemas/envelope.ts';
 import type { Change } from './changes.ts';
 import { type Decoder, decodeRun, type Item } from './decoder.ts';
-import type { Projection } from './projection.ts';
+import { type Order, type Projection, usesStream } from './projection.ts';
 import { type Advance, MAX_PARKED_STREAMS, type ParkedStream, type ProjectionStore } from './store.ts';
 
 export const REPLAY = 'projection.replay-requested';
@@ -43,6 +43,8 @@ export interface Applied {
 /**
  * Applies the items in order inside `advance`. Without care an event that fails for good throws
  * `NeedsCare`; with care the run is halved with savepoints until the event stands alone, and parks.
+ *
+ * @param parkedElsewhere streams parked besides `parkedBefore`, of other partitions
  */
 export async function applyItems<T>(
   deps: ApplyDeps<T>,
@@ -50,6 +52,7 @@ export async function applyItems<T>(
   parkedBefore: ReadonlyMap<StreamId, ParkedStream>,
   items: readonly Item[],
   careful: boolean,
+  parkedElsewhere = 0,
 ): Promise<Applied> {
   const { projection, store } = deps;
   const parked = new Map(parkedBefore);
@@ -69,7 +72,7 @@ export async function applyItems<T>(
     return true;
   };
   const park = (event: Pick<Decoded, 'stream' | 'version' | 'position'>, error: unknown, at: Position) => {
-    if (parked.size >= MAX_PARKED_STREAMS) {
+    if (parked.size + parkedElsewhere >= MAX_PARKED_STREAMS) {
       throw new TooManyParked(`${MAX_PARKED_STREAMS} streams are parked: ${describe(error)}`);
     }
     parked.set(event.stream, {
@@ -156,6 +159,14 @@ export async function applyItems<T>(
 
 export function isRequest(type: string): boolean {
   return type === REPLAY || type === DISCARD;
+}
+
+/** Whether the event is one to decode for the projection: of its types, or a request. */
+export function isUsedBy(
+  projection: Order & Pick<Projection<never>, 'types'>,
+  event: Pick<Recorded, 'type' | 'stream'>,
+): boolean {
+  return (projection.types.has(event.type) || isRequest(event.type)) && usesStream(projection, event);
 }
 
 function names(request: Decoded, projection: string): boolean {

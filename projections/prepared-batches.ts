@@ -3,9 +3,10 @@ import type { Clock } from '../commands/clock.ts';
 import type { EventLog } from '../commands/event-log.ts';
 import { type Bookmark, type Position, type Recorded, START } from '../schemas/envelope.ts';
 import { type Decoder, decodeRun, type Item } from './decoder.ts';
-import { eventMismatch, historyMismatch } from './history-check.ts';
-import { isRequest } from './parking.ts';
-import type { Projection } from './projection.ts';
+import { eventMismatch, historyMismatch, marksMismatch } from './history-check.ts';
+import { isUsedBy } from './parking.ts';
+import { covered, type Marks } from './places.ts';
+import type { Order, Projection } from './projection.ts';
 
 /** The log's epoch and end are compared at least this often, in milliseconds. */
 const HISTORY_CHECK_MS = 1000;
@@ -26,10 +27,21 @@ export interface PreparedBatch {
 }
 
 export interface PrepareDeps {
-  readonly projection: Pick<Projection<never>, 'types'>;
+  readonly projection: Order & Pick<Projection<never>, 'types'>;
   readonly log: Pick<EventLog, 'subscribe' | 'head' | 'eventIdAt'>;
   readonly decoder: Decoder;
   readonly clock: Clock;
+}
+
+export interface PrepareOptions {
+  readonly batchEvents: number;
+  /** No further than this position. */
+  readonly through?: Position;
+  /** Advances over the others, as if they were of types that the projection ignores. */
+  readonly only?: (event: Recorded) => boolean;
+  /** What they cover is applied already, and advanced over. */
+  readonly marks: Marks | null;
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -40,12 +52,16 @@ export interface PrepareDeps {
 export async function* preparedBatches(
   deps: PrepareDeps,
   from: Bookmark,
-  options: { batchEvents: number; through?: Position; signal: AbortSignal },
+  options: PrepareOptions,
 ): AsyncGenerator<PreparedBatch> {
   const { projection, log, clock } = deps;
   let before = from;
   let checkedMs = clock.now();
-  const unusable = await historyMismatch(log, from);
+  const { marks, only = () => true } = options;
+  const isCovered = covered(marks);
+  const isUsed = (event: Recorded): boolean =>
+    isUsedBy(projection, event) && !isCovered(event) && only(event);
+  const unusable = (await historyMismatch(log, from)) ?? (await marksMismatch(log, marks, from.position));
   if (unusable !== null) {
     yield {
       to: from,
@@ -64,11 +80,13 @@ export async function* preparedBatches(
     if (through !== undefined) events = events.filter((event) => event.position <= through);
     const checkHead = clock.now() - checkedMs >= HISTORY_CHECK_MS;
     if (checkHead) checkedMs = clock.now();
-    const used = events.filter((event) => projection.types.has(event.type) || isRequest(event.type));
-    const [mismatch, run] = await Promise.all([
+    const used = events.filter(isUsed);
+    const [ofBookmark, ofMarks, run] = await Promise.all([
       checkHead ? historyMismatch(log, before) : eventMismatch(log, before),
+      marksMismatch(log, marks, before.position),
       decodeRun(deps.decoder, used, clock),
     ]);
+    const mismatch = ofBookmark ?? ofMarks;
     if (run.newer) events = events.slice(0, events.indexOf(run.newer.event));
     const last = events.at(-1);
     const to = last ? { epoch: from.epoch, position: last.position, eventId: last.id } : before;

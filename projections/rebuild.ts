@@ -2,7 +2,7 @@
  * Rebuild: a new revision fills its own tables beside the current one and is swapped in when it has
  * caught up. It runs no reactors and sends nothing: a projection only writes its tables.
  */
-import type { Position } from '../schemas/envelope.ts';
+import type { Position, Recorded } from '../schemas/envelope.ts';
 import { type Progress, type ProjectionDeps, runSession } from './session.ts';
 import { Fenced, type Purpose, RebuildRunning } from './store.ts';
 
@@ -41,13 +41,19 @@ export async function rebuildProjection<T>(
   return done ? revision : null;
 }
 
+export interface FillThrough {
+  readonly position: Position;
+  /** Of these alone. */
+  readonly only: (event: Recorded) => boolean;
+}
+
 /** Fills a new revision until `enough` says so, or through a position. */
 export async function fill<T>(
   deps: ProjectionDeps<T>,
   options: RebuildOptions,
   purpose: Exclude<Purpose, 'serve'>,
   enough: (now: Progress) => boolean,
-  through?: (revision: number) => Promise<Position>,
+  through?: (revision: number) => Promise<FillThrough>,
 ): Promise<{ readonly revision: number; readonly done: boolean }> {
   const { projection, store, log, clock } = deps;
   const { epoch, position: head } = await log.head();
@@ -69,12 +75,13 @@ export async function fill<T>(
       await runSession(deps, acquired, {
         batchEvents: BATCH_EVENTS,
         signal: options.signal,
-        through: last,
+        through: last?.position,
+        only: last?.only,
         committed(now) {
           events = now.events;
           const { position } = now.bookmark;
           options.progress?.({ revision, events: eventsBefore + events, position, head });
-          done = last === undefined ? enough(now) : position >= last;
+          done = last === undefined ? enough(now) : position >= last.position;
           return done;
         },
       });

@@ -33,7 +33,7 @@ function twoRunners() {
   const start = (holder: string) => {
     const store = database.connect();
     const runner = projectionRunner(
-      { projection: counts, store, log, decoder: plainCodec, clock },
+      { projection: counts, store, log, decoder: plainCodec, clock, feed: null },
       { holder },
     );
     const own = new AbortController();

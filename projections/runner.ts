@@ -2,10 +2,13 @@
  * The runner of one projection: takes the lease (or stands by), works through sessions, and outlives
  * what goes wrong in them.
  */
+import type { Feed } from './feed.ts';
+import { runFeedSession } from './feed-session.ts';
 import { describe } from './parking.ts';
 import type { PreparedBatch } from './prepared-batches.ts';
+import { feedDomains } from './projection.ts';
 import { type Progress, type ProjectionDeps, runSession } from './session.ts';
-import type { Lease } from './store.ts';
+import type { Acquired, Lease } from './store.ts';
 
 /** A holder that says nothing for this long has lost the lease. With the poll below: over in ≤ 2 s. */
 export const LEASE_MS = 1500;
@@ -17,6 +20,16 @@ const PAUSE_MS = 5000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 5000;
 export const BATCH_EVENTS = 1000;
+
+/** A membership that ended in a gap sooner than this may do so again. */
+const FED_WELL_MS = 60_000;
+const MIN_HOLD_OFF_MS = 500;
+const MAX_HOLD_OFF_MS = 30_000;
+
+export interface RunnerDeps<T> extends ProjectionDeps<T> {
+  /** Null: there is none. A projection that others feed goes back to the log then, so all or none have it. */
+  readonly feed: Feed | null;
+}
 
 export type RunnerState =
   | 'starting'
@@ -44,7 +57,10 @@ export interface RunnerHealth {
   readonly parkedStreams: number | null;
   /** Events advanced over by this runner since it started. */
   readonly events: number;
+  /** Who advances it; null when nobody does, or many do, each some of the partitions. */
   readonly holder: string | null;
+  /** Fed by Kafka: how many partitions are this runner's; null: it follows the log. */
+  readonly partitions: number | null;
 }
 
 export interface RunnerOptions {
@@ -61,8 +77,9 @@ export interface ProjectionRunner {
   health(): RunnerHealth;
 }
 
-export function projectionRunner<T>(deps: ProjectionDeps<T>, options: RunnerOptions): ProjectionRunner {
-  const { projection, store, log, clock } = deps;
+export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions): ProjectionRunner {
+  const { projection, store, log, clock, feed } = deps;
+  const domains = feed && feedDomains(projection);
   let state: RunnerState = 'starting';
   let problem: string | null = null;
   let progress: Progress | null = null;
@@ -71,6 +88,11 @@ export function projectionRunner<T>(deps: ProjectionDeps<T>, options: RunnerOpti
   /** Time of the first event that was read and is not committed. */
   let pendingMs: number | null = null;
   let retryMs = MIN_RETRY_MS;
+  let partitions: number | null = null;
+  /** It is, or was last, one of those that Kafka feeds. */
+  let member = false;
+  let holdOffMs = MIN_HOLD_OFF_MS;
+  let joinNotBeforeMs = Number.NEGATIVE_INFINITY;
 
   const health = (): RunnerHealth => ({
     projection: projection.name,
@@ -82,6 +104,7 @@ export function projectionRunner<T>(deps: ProjectionDeps<T>, options: RunnerOpti
     parkedStreams: progress?.parkedStreams ?? null,
     events: eventsBefore + (progress?.events ?? 0),
     holder,
+    partitions,
   });
   const lagSeconds = (): number | null => {
     if (pendingMs !== null) return Math.max(0, clock.now() - pendingMs) / 1000;
@@ -125,10 +148,11 @@ export function projectionRunner<T>(deps: ProjectionDeps<T>, options: RunnerOpti
     }
     if (acquired.kind === 'retired') return { waitMs: 0, reopen: true };
     if (acquired.kind === 'fed') {
-      await store.leave(acquired);
+      await beFed(acquired, signal);
       return { waitMs: 0, reopen: true };
     }
     holder = options.holder;
+    member = false;
     const { bookmark, parked, lease } = acquired;
     progress = {
       revision,
@@ -144,6 +168,7 @@ export function projectionRunner<T>(deps: ProjectionDeps<T>, options: RunnerOpti
         signal,
         read,
         committed,
+        ...(feed && domains && { joining: { feed, domains, notBeforeMs: joinNotBeforeMs } }),
       });
     } finally {
       eventsBefore += progress.events;
@@ -152,6 +177,38 @@ export function projectionRunner<T>(deps: ProjectionDeps<T>, options: RunnerOpti
       await release(lease);
     }
     return { waitMs: 0, reopen: true };
+  };
+  /** As long as the membership lasts. */
+  const beFed = async (fed: Extract<Acquired, { kind: 'fed' }>, signal: AbortSignal): Promise<void> => {
+    holder = null;
+    member = true;
+    if (!feed || !domains) return store.leave(fed);
+    const startedMs = clock.now();
+    try {
+      const how = await runFeedSession(deps, fed, {
+        feed,
+        domains,
+        signal,
+        progress(now) {
+          const { revision, state } = fed;
+          progress = { ...now, revision, state };
+          partitions = now.partitions;
+          pendingMs = now.waitingSinceMs;
+          become(now.live ? 'live' : 'catching_up');
+        },
+      });
+      if (clock.now() - startedMs >= FED_WELL_MS) holdOffMs = MIN_HOLD_OFF_MS;
+      // Topics that lose records again and again: the log feeds it meanwhile.
+      if (how === 'gap' || how === 'over') {
+        joinNotBeforeMs = clock.now() + holdOffMs;
+        holdOffMs = Math.min(holdOffMs * 2, MAX_HOLD_OFF_MS);
+      }
+    } finally {
+      if (clock.now() - startedMs >= MAX_RETRY_MS) retryMs = MIN_RETRY_MS;
+      partitions = null;
+      eventsBefore += progress?.events ?? 0;
+      progress = progress && { ...progress, events: 0 };
+    }
   };
   const release = async (lease: Lease) => {
     // When the store is away the lease runs out by itself.
@@ -172,7 +229,7 @@ export function projectionRunner<T>(deps: ProjectionDeps<T>, options: RunnerOpti
         } catch (error) {
           revision = null;
           const name = (error as Error).name;
-          if (name === 'Fenced') {
+          if (name === 'Fenced' && !member) {
             become('standby');
             await clock.sleep(MIN_RETRY_MS, signal);
           } else if (name === 'Halted') {

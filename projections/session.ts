@@ -1,9 +1,10 @@
 /** One lease held: reads, applies and commits batch after batch until something ends it. */
 import type { Clock } from '../commands/clock.ts';
 import type { EventLog } from '../commands/event-log.ts';
-import type { Bookmark, Position, StreamId } from '../schemas/envelope.ts';
+import type { Bookmark, Position, Recorded, StreamId } from '../schemas/envelope.ts';
 import type { Decoder } from './decoder.ts';
 import { haltReason } from './history-check.ts';
+import { type Joining, joinWhenLive } from './join-feed.ts';
 import { type Applied, applyItems, NeedsCare } from './parking.ts';
 import { type PreparedBatch, preparedBatches } from './prepared-batches.ts';
 import type { Projection } from './projection.ts';
@@ -45,6 +46,10 @@ export interface SessionOptions {
   readonly batchEvents: number;
   /** Applies events through here and ends. */
   readonly through?: Position;
+  /** Of these alone. */
+  readonly only?: (event: Recorded) => boolean;
+  /** Ends the session in feed mode as soon as it may. */
+  readonly joining?: Joining;
   readonly signal: AbortSignal;
   /** Told when a batch is read, and when it or nothing was committed; answers whether to end the session. */
   read?(batch: PreparedBatch): void;
@@ -60,7 +65,10 @@ export class Paused extends Error {
   override readonly name = 'Paused';
 }
 
-/** Runs until the signal aborts, `committed` answers true or `through` is reached; throws for all else. */
+/**
+ * Runs until the signal aborts, `committed` answers true, `through` is reached or the feed is joined; throws
+ * for all else.
+ */
 export async function runSession<T>(
   deps: ProjectionDeps<T>,
   held: Extract<Acquired, { kind: 'held' }>,
@@ -75,9 +83,13 @@ export async function runSession<T>(
   const stop = new AbortController();
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const renewal = keepLease(deps, lease, signal, (error) => stop.abort(error));
-  const batches = readAhead(preparedBatches(deps, bookmark, { ...options, signal }), MAX_BATCHES_AHEAD, () =>
-    stop.abort(),
+  const { marks } = held;
+  const batches = readAhead(
+    preparedBatches(deps, bookmark, { ...options, marks, signal }),
+    MAX_BATCHES_AHEAD,
+    () => stop.abort(),
   );
+  const joins = options.joining && joinWhenLive(deps, options.joining, lease, marks);
   /** The read that is under way, if nobody has taken its batch yet. */
   let reading: Promise<IteratorResult<PreparedBatch>> | undefined;
   const next = (): Promise<IteratorResult<PreparedBatch>> => {
@@ -122,6 +134,11 @@ export async function runSession<T>(
       }
       const progress = { state, bookmark, live: batch.live, events, parkedStreams: parked.size };
       if (options.committed?.({ ...progress, revision: lease.revision })) break;
+      if (joins && state === 'current') {
+        renewal.busy(true);
+        if (await joins(bookmark, batch.live)) break;
+        renewal.busy(false);
+      }
     }
   } finally {
     stop.abort();

@@ -1,6 +1,7 @@
 /** Proves that a read model is what the log says: rebuilds it beside and compares every column. */
-import type { Position } from '../schemas/envelope.ts';
-import { haltReason, historyMismatch } from './history-check.ts';
+import type { Position, Recorded } from '../schemas/envelope.ts';
+import { haltReason, historyMismatch, marksMismatch } from './history-check.ts';
+import { covered, greatestPosition } from './places.ts';
 import type { TableSpec } from './projection.ts';
 import { fill, type RebuildOptions } from './rebuild.ts';
 import type { ProjectionDeps } from './session.ts';
@@ -21,7 +22,7 @@ export interface Difference {
 
 export interface Verification {
   readonly revision: number;
-  /** Both were compared as they were at this position. */
+  /** Both were compared as they were at this position, or, fed by Kafka, at least there. */
   readonly position: Position;
   readonly rows: number;
   readonly differences: number;
@@ -36,13 +37,16 @@ export async function verifyProjection<T>(
   const { projection, store } = deps;
   const current = (await store.revisions(projection.name)).find((r) => r.state === 'current');
   if (!current) return null;
-  const mismatch = await historyMismatch(deps.log, current.bookmark);
+  const { bookmark, marks } = current;
+  const mismatch =
+    (await historyMismatch(deps.log, bookmark)) ?? (await marksMismatch(deps.log, marks, bookmark.position));
   if (mismatch !== null) throw new Error(haltReason(projection.name, mismatch));
   let live: RevisionSnapshot | undefined;
   let shadow: RevisionSnapshot | undefined;
   let revision: number | undefined;
   try {
-    // The live rows are held as they are now; the shadow is filled through exactly that position.
+    // The live rows are held as they are now; the shadow is filled through exactly that position, or, where
+    // Kafka feeds them, with exactly what each partition's place covers.
     const filled = await fill(
       deps,
       options,
@@ -51,7 +55,12 @@ export async function verifyProjection<T>(
       async (opened) => {
         revision = opened;
         live = await store.snapshot(projection.name, current.revision);
-        return live.bookmark.position;
+        const { bookmark, marks } = live;
+        const isCovered = covered(marks);
+        return {
+          position: greatestPosition(bookmark, marks),
+          only: (event: Recorded) => event.position <= bookmark.position || isCovered(event),
+        };
       },
     );
     if (!filled.done || !live) return null;

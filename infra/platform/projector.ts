@@ -15,7 +15,7 @@ export function startProjector(engines: Engines, log: Log): Projector {
   const stop = new AbortController();
   const runners: ProjectionRunner[] = projectionCatalogue.map((projection) =>
     projectionRunner(
-      { projection, store, log: engines.log, decoder: codec, clock },
+      { projection, store, log: engines.log, decoder: codec, clock, feed: engines.kafka?.feed ?? null },
       { holder: writer, changed: (health) => tell(log, health) },
     ),
   );

@@ -63,6 +63,7 @@ test('projections, pools and gauges are read when asked for, and what is unknown
         parkedStreams: 2,
         events: 9,
         holder: null,
+        partitions: null,
       },
     ],
     gauges: () => ({ plinth_cache_entries: 7 }),

@@ -27,6 +27,7 @@ export const keyListProjection: Projection = {
   name: 'key_list',
   revision: 2,
   order: 'stream',
+  domains: ['keys', 'owners', 'subjects'],
   types: new Set([keyEvents, ownerEvents, subjectEvents].flatMap(Object.keys)),
   tables: keyListTables,
   publishesChanges: false,

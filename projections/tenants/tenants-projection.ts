@@ -22,6 +22,7 @@ export const tenantsProjection: Projection = {
   name: 'tenants',
   revision: 1,
   order: 'stream',
+  domains: ['tenants'],
   types: new Set(Object.keys(tenantEvents)),
   tables: [{ name: 'tenants', key: ['tenant_id'] }],
   publishesChanges: false,

@@ -6,8 +6,7 @@ import { systemClock } from '../../infra/system-clock.ts';
 import type { ChangesSource } from '../../projections/changes.ts';
 import type { Decoder } from '../../projections/decoder.ts';
 import type { Projection, TableSpec, Tables } from '../../projections/projection.ts';
-import { type ProjectionRunner, projectionRunner } from '../../projections/runner.ts';
-import type { ProjectionDeps } from '../../projections/session.ts';
+import { type ProjectionRunner, projectionRunner, type RunnerDeps } from '../../projections/runner.ts';
 import type { ProjectionStore } from '../../projections/store.ts';
 import { type Bookmark, type EventId, type Metadata, START, type StreamId } from '../../schemas/envelope.ts';
 import { type MemoryEventLog, memoryEventLog } from '../engines/memory-event-log.ts';
@@ -44,6 +43,8 @@ export interface Flaws {
   /** Applies what is poison to the others. */
   fixed?: boolean;
   revision?: number;
+  /** May be fed by Kafka: then the streams are those of `K` and `O`. */
+  fed?: boolean;
   /** Called with the events of every apply. */
   onApply?(count: number): void | Promise<void>;
 }
@@ -53,10 +54,10 @@ export function thingsProjection<T>(engine: ProjectionStoreEngine<T>, flaws: Fla
   return {
     name: 'things',
     revision: flaws.revision ?? 1,
-    order: 'log',
+    ...(flaws.fed ? { order: 'stream' as const, domains: ['keys', 'owners'] } : { order: 'log' as const }),
     types: new Set(['thing.added', 'thing.strange']),
     tables: [THINGS],
-    publishesChanges: true,
+    publishesChanges: !flaws.fed,
     create: (tx, tables) => engine.create(tx, tables),
     async apply(tx, tables, events) {
       await flaws.onApply?.(events.length);
@@ -140,19 +141,20 @@ export class Fixture<T> {
     for (const event of this.log.events) this.#versions.set(event.stream, event.version);
   }
 
-  deps(flaws: Flaws = {}, over: Partial<ProjectionDeps<T>> = {}): ProjectionDeps<T> {
+  deps(flaws: Flaws = {}, over: Partial<RunnerDeps<T>> = {}): RunnerDeps<T> {
     return {
       projection: thingsProjection(this.engine, flaws),
       store: this.store,
       log: this.log,
       decoder: plainCodec,
       clock: systemClock,
+      feed: null,
       ...over,
     };
   }
 
   /** Runs until stopped, at the latest when the test ends. */
-  run(deps: ProjectionDeps<T> = this.deps(), holder = 'runner-1', batchEvents?: number): Running {
+  run(deps: RunnerDeps<T> = this.deps(), holder = 'runner-1', batchEvents?: number): Running {
     const stopping = new AbortController();
     const runner = projectionRunner(deps, { holder, batchEvents });
     const done = runner.run(stopping.signal);
@@ -165,7 +167,7 @@ export class Fixture<T> {
   }
 
   /** Runs until all that is in the log is applied, then stops. */
-  async catchUp(deps: ProjectionDeps<T> = this.deps()): Promise<void> {
+  async catchUp(deps: RunnerDeps<T> = this.deps()): Promise<void> {
     const running = this.run(deps);
     await this.reached();
     await running.stop();
@@ -236,7 +238,7 @@ export function killable<T>(store: ProjectionStore<T>): ProjectionStore<T> & { k
   });
 }
 
-const UNTIL_MS = 20_000;
+const UNTIL_MS = 60_000;
 
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (const startMs = Date.now(); Date.now() - startMs < UNTIL_MS; ) {

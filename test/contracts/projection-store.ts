@@ -4,6 +4,7 @@
  *     projectionStoreContract('projections in X', { open: …, create: …, rows: …, decodeRow: … });
  */
 import { describe } from 'node:test';
+import { feedContract } from './projection-feed.ts';
 import { historyContract } from './projection-history.ts';
 import { runnerContract } from './projection-runner.ts';
 import { checkpointContract } from './projection-store-checkpoints.ts';
@@ -16,5 +17,6 @@ export function projectionStoreContract<T>(name: string, engine: ProjectionStore
     placesContract(engine);
     runnerContract(engine);
     historyContract(engine);
+    feedContract(engine);
   });
 }

@@ -146,6 +146,7 @@ export function keepRunning(scheduler: Scheduler, count: number, options: WorldO
           log: process.wrap(options.log as EventLog, 'log'),
           decoder: plainCodec,
           clock: process.clock,
+          feed: null,
         },
         { holder: process.name, batchEvents: 1 + scheduler.below(4) },
       );

@@ -146,7 +146,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   const stop = new AbortController();
   const runners = projectionCatalogue.map((projection) =>
     projectionRunner(
-      { projection, store, log, decoder: codec, clock },
+      { projection, store, log, decoder: codec, clock, feed: null },
       { holder: `test-${process.pid}` },
     ).run(stop.signal),
   );

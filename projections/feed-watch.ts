@@ -1,0 +1,129 @@
+/**
+ * What a member of the feed looks at beside its records: whether the revision is still fed, whether the log
+ * still holds what was applied, whether the topics are those that stand, and how far all of it is behind.
+ */
+import type { Bookmark, Position } from '../schemas/envelope.ts';
+import type { Feed } from './feed.ts';
+import type { Owned } from './feed-session.ts';
+import { eventMismatch } from './history-check.ts';
+import { leastPlace, type Place, samePlace } from './places.ts';
+import type { ProjectionDeps } from './session.ts';
+import type { FedRevision } from './store.ts';
+
+const LOOK_EVERY_MS = 1000;
+/** So many looks at the log to one at the topics. */
+const TOPICS_EVERY_LOOKS = 2;
+/** A watermark follows within 50 ms: a place that the relay is past for this long has lost it. */
+const STALLED_MS = 3000;
+/** Behind the head for longer than this is not live. */
+const LIVE_MS = 2000;
+
+export interface FeedWatch {
+  /** Throws when log or store are away, or with `Halted`. */
+  look(): Promise<void>;
+  /** Looks until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Something was read or committed. */
+  tell(): void;
+}
+
+export function feedWatch<T>(
+  { store, log, clock }: ProjectionDeps<T>,
+  of: { readonly fed: FedRevision; readonly feed: Feed; readonly domains: readonly string[] },
+  session: {
+    owned(): ReadonlyMap<string, Owned>;
+    over(): void;
+    goBack(why: 'gap' | 'generation'): Promise<void>;
+    halt(at: Place, mismatch: string): Promise<never>;
+    tell(least: Bookmark, waitingSinceMs: number | null, live: boolean): void;
+  },
+): FeedWatch {
+  const { fed, feed, domains } = of;
+  let looks = 0;
+  let least: Bookmark | null = null;
+  /** The log's head as it was at some look, which the least place had not reached by then. */
+  let waiting: { readonly position: Position; readonly sinceMs: number } | null = null;
+  /** Places that the relay was past at the last look at the topics. */
+  let lagging = new Map<
+    Owned,
+    { readonly place: Place; readonly deliveries: number; readonly sinceMs: number }
+  >();
+
+  const tell = () => {
+    if (least === null) return;
+    const since = [...session.owned().values()].map((one) => one.pendingMs);
+    const known = [...since, waiting?.sinceMs ?? null].filter((ms) => ms !== null);
+    const waitingSinceMs = known.length === 0 ? null : Math.min(...known);
+    const live = waiting === null || clock.now() - waiting.sinceMs < LIVE_MS;
+    session.tell(least, waitingSinceMs, live);
+  };
+
+  const lookAtLog = async (): Promise<boolean> => {
+    const head = await log.head();
+    // Behind the head: what is committed in between is no reason to call it behind.
+    const stands = await store.places(fed.projection, fed.revision);
+    if (stands?.generation !== fed.generation.generation) {
+      session.over();
+      return false;
+    }
+    const lowest = leastPlace(stands.places);
+    least = lowest.bookmark;
+    if (waiting && least.position >= waiting.position) waiting = null;
+    if (!waiting && least.position < head.position) {
+      waiting = { position: head.position, sinceMs: clock.now() };
+    }
+    // All of them, the other members' too: they may be gone. Watermarks bring most to one position.
+    const distinct = new Map(stands.places.map((place) => [place.bookmark.position, place]));
+    for (const place of distinct.values()) {
+      const { epoch } = place.bookmark;
+      if (head.epoch !== epoch) {
+        return session.halt(place, `the log's epoch is ${head.epoch}, ours is ${epoch}`);
+      }
+      const mismatch = await eventMismatch(log, place.bookmark);
+      if (mismatch !== null) return session.halt(place, mismatch);
+    }
+    return true;
+  };
+
+  /**
+   * A topic that was trimmed or made anew shows a gap with its next record; where nothing new happens there
+   * is none. So a place that stays below what the relay had written long ago, with nothing delivered, counts.
+   */
+  const lookAtTopics = async (): Promise<void> => {
+    // A broker that is away says nothing; the membership finds out for itself.
+    const ends = await feed.ends(domains).catch(() => 'away' as const);
+    if (ends === 'away') return;
+    const { generation, partitions } = fed.generation;
+    if (ends?.generation !== generation || ends.partitions !== partitions) {
+      return session.goBack('generation');
+    }
+    const before = lagging;
+    lagging = new Map();
+    for (const one of session.owned().values()) {
+      if (one.working || one.place.bookmark.position >= ends.relayed.position) continue;
+      const { place, deliveries } = one;
+      const was = before.get(one);
+      const same = was && samePlace(was.place, place) && was.deliveries === deliveries ? was : null;
+      if (same && clock.now() - same.sinceMs >= STALLED_MS) return session.goBack('gap');
+      lagging.set(one, same ?? { place, deliveries, sinceMs: clock.now() });
+    }
+  };
+
+  const look = async () => {
+    const goesOn = await lookAtLog();
+    if (goesOn && looks % TOPICS_EVERY_LOOKS === 0) await lookAtTopics();
+    looks += 1;
+    tell();
+  };
+
+  return {
+    look,
+    async run(signal) {
+      while (!signal.aborted) {
+        await clock.sleep(LOOK_EVERY_MS, signal);
+        if (!signal.aborted) await look();
+      }
+    },
+    tell,
+  };
+}
