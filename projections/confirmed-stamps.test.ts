@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Epoch, EventId, Position } from '../schemas/envelope.ts';
+import { fakeClock } from '../test/support/fake-clock.ts';
 import { ConfirmedStamps } from './confirmed-stamps.ts';
 import type { Stamp } from './projection.ts';
 
@@ -14,17 +15,21 @@ const stamp = (position: number, eventId: string | null): Stamp => ({
 function world() {
   const log = new Map<string, string>([[stamp(1, null).position, 'one']]);
   const seen: Stamp[] = [];
-  let asked = 0;
-  const confirmed = new ConfirmedStamps(
-    {
+  const clock = fakeClock();
+  const state = { asked: 0, hangs: false, polled: null as Stamp | null };
+  const confirmed = new ConfirmedStamps({
+    log: {
       async eventIdAt(position) {
-        asked++;
+        state.asked++;
+        if (state.hangs) await new Promise(() => {});
         return (log.get(position) ?? null) as EventId | null;
       },
     },
-    (one) => seen.push(one),
-  );
-  return { log, seen, confirmed, asked: () => asked };
+    clock,
+    saw: (one) => seen.push(one),
+    polled: () => state.polled,
+  });
+  return { log, seen, confirmed, clock, state, asked: () => state.asked };
 }
 
 test('the log is asked once about a stamp, and again after the history was replaced', async () => {
@@ -52,4 +57,32 @@ test('what the log said before its history was replaced is not believed afterwar
   const asking = confirmed.confirm(stamp(1, 'one'));
   confirmed.drop();
   assert.equal(await asking, false);
+});
+
+test('who has the same stamp at the same time shares one question', async () => {
+  const { confirmed, asked } = world();
+  const answers = await Promise.all(Array.from({ length: 50 }, () => confirmed.confirm(stamp(1, 'one'))));
+  assert.ok(answers.every((answer) => answer));
+  assert.equal(asked(), 1);
+  await confirmed.confirm(stamp(1, 'another'));
+  assert.equal(asked(), 2);
+});
+
+test('the stamp of the latest poll needs no question, another event at its place does', async () => {
+  const { confirmed, asked, state } = world();
+  state.polled = stamp(1, 'one');
+  assert.equal(await confirmed.confirm(stamp(1, 'one')), true);
+  assert.equal(asked(), 0);
+  assert.equal(await confirmed.confirm(stamp(1, 'another')), false);
+  assert.equal(asked(), 1);
+});
+
+test('a question that hangs is given up on, and the next one is asked anew', async () => {
+  const { confirmed, clock, state } = world();
+  state.hangs = true;
+  const given = assert.rejects(confirmed.confirm(stamp(1, 'one')), /no answer in 1000 ms/);
+  await clock.advance(1_001);
+  await given;
+  state.hangs = false;
+  assert.equal(await confirmed.confirm(stamp(1, 'one')), true);
 });

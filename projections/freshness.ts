@@ -115,8 +115,8 @@ export class Freshness {
     return this.#head;
   }
 
-  /** Epoch and revision of what may be used now; null before the first poll. */
-  place(): Pick<Stamp, 'epoch' | 'revision'> | null {
+  /** Where the read model was at the latest poll, as the log has confirmed; null before the first. */
+  polled(): Stamp | null {
     return this.#poll?.stamp ?? null;
   }
 

@@ -7,6 +7,7 @@ import type { Epoch, EventId, Position, TenantId } from '../../schemas/envelope.
 import { PlinthError } from '../../schemas/errors.ts';
 import { fakeClock, settled } from '../../test/support/fake-clock.ts';
 import { KeyCache } from './key-cache.ts';
+import type { SecondLevel } from './second-level.ts';
 
 const TENANT = `tnt_${'a'.repeat(32)}` as TenantId;
 
@@ -19,10 +20,22 @@ function world(key: KeyState | null = { ...noKey, version: 1, keyId: 'key_000000
     batches: [] as number[],
     gates: [] as (() => void)[],
     gated: false,
+    /** What happens to the stamp of each snapshot, in order. */
+    told: [] as string[],
+    confirm: async () => true,
   };
+  const puts: string[] = [];
   const cache = new KeyCache({
     clock,
-    saw: () => {},
+    saw: () => void state.told.push('saw'),
+    confirm: () => {
+      state.told.push('confirm');
+      return state.confirm();
+    },
+    shared: {
+      find: async () => null,
+      put: (entries) => puts.push(...entries.map((one) => one.name)),
+    } satisfies Pick<SecondLevel, 'find' | 'put'> as unknown as SecondLevel,
     maxEntries: 4,
     maxNegativeEntries: 2,
     async load(lookups: readonly KeyLookup[]): Promise<VerifyRows> {
@@ -44,7 +57,7 @@ function world(key: KeyState | null = { ...noKey, version: 1, keyId: 'key_000000
       return { stamp, halted, rows: lookups.map(() => row) };
     },
   });
-  return { cache, state, clock };
+  return { cache, state, clock, puts };
 }
 
 describe('the cache of rows', () => {
@@ -113,6 +126,52 @@ describe('the cache of rows', () => {
     for (const open of state.gates) open();
     await load;
     assert.equal(cache.size, 0);
+  });
+
+  it('gives out, keeps and shares no row before the log has confirmed its stamp, each batch once', async () => {
+    const { cache, state, puts } = world();
+    let confirm: (held: boolean) => void = () => {};
+    state.confirm = () =>
+      new Promise((resolve) => {
+        confirm = resolve;
+      });
+    let given = 0;
+    const loads = ['a', 'b'].map((keyId) => cache.load(keyId, { keyId }).then(() => given++));
+    await settled();
+    assert.deepEqual([given, cache.size, puts], [0, 0, []]);
+    assert.deepEqual(state.told, ['saw', 'confirm'], 'seen first, so that a poll meanwhile compares it too');
+    confirm(true);
+    await Promise.all(loads);
+    assert.deepEqual([given, cache.size, puts], [2, 2, ['a', 'b']]);
+    cache.get('a');
+    assert.equal(state.told.length, 2, 'what is kept is given out without a question');
+  });
+
+  it('rejects rows of a stamp that the log does not hold, or that it cannot be asked about', async () => {
+    const { cache, state, puts } = world();
+    state.confirm = async () => false;
+    await assert.rejects(cache.load('k', { keyId: 'k' }), /does not hold/);
+    state.confirm = () => Promise.reject(new Error('no route to the log'));
+    await assert.rejects(cache.load('k', { keyId: 'k' }), /no route/);
+    assert.deepEqual([cache.size, puts], [0, []]);
+    state.confirm = async () => true;
+    await cache.load('k', { keyId: 'k' });
+    assert.equal(cache.size, 1, 'the next load asks again');
+  });
+
+  it('does not keep what was being confirmed when the history was replaced', async () => {
+    const { cache, state, puts } = world();
+    let confirm: (held: boolean) => void = () => {};
+    state.confirm = () =>
+      new Promise((resolve) => {
+        confirm = resolve;
+      });
+    const load = cache.load('k', { keyId: 'k' });
+    await settled();
+    cache.drop();
+    confirm(true);
+    await load;
+    assert.deepEqual([cache.size, puts], [0, []]);
   });
 
   it('passes on that the projection halted, and gives up on a statement that hangs', async () => {

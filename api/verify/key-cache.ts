@@ -27,6 +27,11 @@ export interface KeyCacheDeps {
   readonly clock: Clock;
   /** Told of every snapshot that entries were made from. */
   readonly saw: (stamp: Stamp) => void;
+  /**
+   * Whether the log holds the event of the stamp: a projector that stood still while the log lost its tail
+   * commits rows of the lost part, and no poll may have seen them yet.
+   */
+  readonly confirm: (stamp: Stamp) => Promise<boolean>;
   /** Where processes share what they have read. */
   readonly shared?: SecondLevel | undefined;
   readonly maxEntries?: number;
@@ -75,7 +80,10 @@ export class KeyCache {
     return entry;
   }
 
-  /** Reads the row anew, in one statement with others that are asked for meanwhile. */
+  /**
+   * Reads the row anew, in one statement with others that are asked for meanwhile. Rejects also when the
+   * log cannot be asked whether it holds what the row is of.
+   */
   load(name: string, lookup: KeyLookup): Promise<StampedEntry> {
     const flight = this.#flights.get(name);
     if (flight) return flight;
@@ -121,6 +129,8 @@ export class KeyCache {
       const { stamp, halted, rows } = await withDeadline(this.#deps.clock, LOAD_DEADLINE_MS, load);
       if (halted !== null) throw new PlinthError('log_epoch_changed', halted);
       this.#deps.saw(stamp);
+      if (!(await this.#deps.confirm(stamp)))
+        throw new Error('The log does not hold what these rows are of.');
       const read: { name: string; entry: StampedEntry }[] = [];
       for (const [index, waiting] of batch.entries()) {
         const entry = entryOf(waiting.lookup, rows[index]!, stamp);

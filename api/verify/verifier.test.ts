@@ -384,6 +384,46 @@ describe('the caches of verify', () => {
     assert.equal((await w.verify(text)).code, 'VALID', 'in the new history it was never revoked');
   });
 
+  it('are not filled with a row of a lost history, though no poll has seen it yet', async (t) => {
+    const w = await started(t);
+    const { text, keyId } = await w.issue();
+    const lost = await w.loadRows([{ keyId }]);
+    w.log.truncateTail(1);
+    const verifier = w.makeVerifier({ loadRows: async () => lost });
+    verifier.start();
+    await w.clock.advance(300);
+    const context = { tenant: TENANT, route: 'v', traceId: null };
+    await assert.rejects(async () => verifier.verify(context, { key: text }), code('log_epoch_changed'));
+    assert.equal(verifier.cache.size, 0);
+    const closed = verifier.close();
+    await w.clock.advance(2_000);
+    await closed;
+  });
+
+  it('are passed by when the log cannot say whether it holds what a row is of: streams are folded', async (t) => {
+    const w = await started(t);
+    let away = false;
+    const facts: string[] = [];
+    const verifier = w.makeVerifier({
+      log: {
+        head: () => w.log.head(),
+        readStream: (stream) => w.log.readStream(stream),
+        eventIdAt: (position) =>
+          away ? Promise.reject(new Error('no route to the log')) : w.log.eventIdAt(position),
+      },
+      onFacts: (source) => facts.push(source),
+    });
+    verifier.start();
+    await w.clock.advance(300);
+    away = true;
+    const { text } = await w.issue();
+    const view = await verifier.verify({ tenant: TENANT, route: 'v', traceId: null }, { key: text });
+    assert.deepEqual([view.code, facts, verifier.cache.size], ['VALID', ['fold'], 0]);
+    const closed = verifier.close();
+    await w.clock.advance(2_000);
+    await closed;
+  });
+
   it('give way to what the decider knows: a revocation that a lease meets is the answer', async (t) => {
     const w = await started(t);
     const { text, keyId } = await w.issue({ credits: { remaining: 100, refill: null } });

@@ -6,6 +6,7 @@ import type { Peppers } from '../../commands/peppers.ts';
 import type { ChangesSource } from '../../projections/changes.ts';
 import { ConfirmedStamps } from '../../projections/confirmed-stamps.ts';
 import { Freshness, type FreshnessEvent } from '../../projections/freshness.ts';
+import type { Stamp } from '../../projections/projection.ts';
 import type { VerifyKey } from '../../schemas/commands/verify.ts';
 import { positionToken, START } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
@@ -69,17 +70,24 @@ export interface Verifier {
 export function createVerifier(deps: VerifierDeps): Verifier {
   const { log, codec, clock, peppers, limiter, record, onUnknown } = deps;
   const freshness = new Freshness({ log, changes: deps.changes, clock, on: deps.onFreshness });
-  const confirmed = new ConfirmedStamps(log, (stamp) => freshness.saw(stamp));
-  freshness.onDrop(() => confirmed.drop());
+  const confirmedStamps = () => {
+    const saw = (stamp: Stamp) => freshness.saw(stamp);
+    const confirmed = new ConfirmedStamps({ log, clock, saw, polled: () => freshness.polled() });
+    freshness.onDrop(() => confirmed.drop());
+    return confirmed;
+  };
+  // Of rows apart from what is shared: a row's stamp is seen before the log is asked, so that no poll that
+  // starts meanwhile leaves it out.
+  const [confirmedRows, confirmedShared] = [confirmedStamps(), confirmedStamps()];
   const shared =
     deps.shared &&
     new SecondLevel({
       shared: deps.shared.cache,
       entries: sharedEntries(deps.shared.secret),
       clock,
-      place: () => freshness.place(),
+      place: () => freshness.polled(),
       usable: (entry) => freshness.usable(entry.stamp, entry.streams),
-      confirm: (stamp) => confirmed.confirm(stamp),
+      confirm: (stamp) => confirmedShared.confirm(stamp),
       on: deps.onShared,
     });
   const cache = new KeyCache({
@@ -87,6 +95,7 @@ export function createVerifier(deps: VerifierDeps): Verifier {
     load: deps.loadRows,
     clock,
     saw: (stamp) => freshness.saw(stamp),
+    confirm: (stamp) => confirmedRows.confirm(stamp),
     maxEntries: deps.maxEntries,
     maxNegativeEntries: deps.maxEntries,
   });

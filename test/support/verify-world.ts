@@ -200,6 +200,7 @@ export function verifyWorld(options: { readonly maxEntries?: number } = {}) {
     decisions,
     verifier,
     makeVerifier,
+    loadRows,
     append,
     count: () => log.events.length,
     /** Issues a key; answers its text and id. */
