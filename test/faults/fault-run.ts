@@ -81,9 +81,11 @@ async function faultsOn(cluster: Cluster, load: Workload, options: FaultRunOptio
   let order: string[] = [];
   let recoverySecondsMax = 0;
   const recovered = async (what: string, everyRole: boolean): Promise<void> => {
-    const seconds = await recovers(cluster, load, what, { everyRole, withinMs });
+    const { seconds, steps } = await recovers(cluster, load, what, { everyRole, withinMs });
     recoverySecondsMax = Math.max(recoverySecondsMax, seconds);
-    progress?.(`${what}; recovered in ${seconds.toFixed(1)} s, ${load.acknowledged.length} acknowledged`);
+    progress?.(
+      `${what}; recovered in ${seconds.toFixed(1)} s (${steps}), ${load.acknowledged.length} acknowledged`,
+    );
   };
   const fault = async (): Promise<void> => {
     if (order.length === 0) order = shuffled(names, random);

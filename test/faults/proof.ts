@@ -8,6 +8,7 @@ import { Secret } from '../../schemas/secret.ts';
 import { plinth } from '../support/platform-process.ts';
 import { assertTopicsAreTheLog } from '../support/topic-check.ts';
 import type { Cluster } from './cluster.ts';
+import { relayed } from './recovery.ts';
 import type { Acknowledged, Operation } from './workload.ts';
 
 const typeOf: Readonly<Record<Operation, string>> = {
@@ -24,9 +25,21 @@ export interface Proof {
   readonly doubled: number;
 }
 
-/** The workload has ended, and every command is acknowledged. Throws where topics or read models differ. */
+const RELAYED_WITHIN_MS = 60_000;
+
+/**
+ * The workload has ended, and every command is acknowledged. Ends the roles that write of themselves, and
+ * throws where topics or read models differ from the log.
+ */
 export async function prove(cluster: Cluster, acknowledged: readonly Acknowledged[]): Promise<Proof> {
+  // The API counts what it was asked, and appends that from time to time.
+  for (const slot of cluster.slots) {
+    if (slot.role !== 'api' && slot.role !== 'scheduler') continue;
+    const { code, signal, stderr } = await slot.stop();
+    assert.deepEqual([code, signal], [0, null], `${slot.role}: ${stderr}`);
+  }
   const log = await wholeLog(cluster.databaseUrl);
+  await relayed(cluster, performance.now() + RELAYED_WITHIN_MS, log.at(-1)!.position);
   const { events } = await assertTopicsAreTheLog(cluster.topics, log);
   assert.equal(events, log.length);
   for (const { name } of projectionCatalogue) {

@@ -10,27 +10,39 @@ import type { Workload } from './workload.ts';
 const POLL_MS = 50;
 const LOOK_TIMEOUT_MS = 5_000;
 
-/** Answers after how many seconds. Throws, with what the roles said last, when it takes too long. */
+export interface Recovery {
+  readonly seconds: number;
+  /** Each step with the seconds from the start to its end. */
+  readonly steps: string;
+}
+
+/** Throws, with what the roles said last, when it takes too long. */
 export async function recovers(
   cluster: Cluster,
   load: Workload,
   what: string,
   { everyRole, withinMs }: { readonly everyRole: boolean; readonly withinMs: number },
-): Promise<number> {
+): Promise<Recovery> {
   const startedMs = performance.now();
   const endMs = startedMs + withinMs;
-  let step = 'a command is acknowledged';
+  const steps: string[] = [];
+  let step = 'acknowledged';
+  const next = (name: string | null): void => {
+    steps.push(`${step} ${((performance.now() - startedMs) / 1000).toFixed(1)}`);
+    if (name !== null) step = name;
+  };
   const whole = async (): Promise<void> => {
     const { keyId, position, token } = await load.probe();
-    step = 'the command is in the read model';
+    next('in the read model');
     await untilHolds(endMs, () => readable(cluster, keyId, token));
-    step = 'the command is in the topics';
+    next('in the topics');
     await relayed(cluster, endMs, position);
+    next(everyRole ? 'every role ready' : null);
     if (!everyRole) return;
-    step = 'every role is ready';
     await untilHolds(endMs, async () =>
       (await Promise.all(cluster.slots.map((slot) => slot.probe()))).every(({ ready }) => ready === true),
     );
+    next(null);
   };
   try {
     assertAllLive(cluster);
@@ -43,11 +55,11 @@ export async function recovers(
         return `--- ${slot.role} ready: ${ready} ${JSON.stringify(reasons)}\n${slot.said()}`;
       }),
     );
-    throw new Error(`after ${what}: ${step}: ${(error as Error).message}\n${said.join('\n')}`, {
+    throw new Error(`after ${what}: not ${step}: ${(error as Error).message}\n${said.join('\n')}`, {
       cause: error,
     });
   }
-  return (performance.now() - startedMs) / 1000;
+  return { seconds: (performance.now() - startedMs) / 1000, steps: steps.join(', ') };
 }
 
 /** None has ended but those that were killed. */
@@ -57,7 +69,10 @@ export function assertAllLive({ slots }: Pick<Cluster, 'slots'>): void {
 }
 
 async function untilHolds(endMs: number, holds: () => Promise<boolean>): Promise<void> {
-  while (performance.now() < endMs && !(await holds())) await pause(POLL_MS);
+  while (!(await holds())) {
+    if (performance.now() > endMs) throw new Error('it took too long');
+    await pause(POLL_MS);
+  }
 }
 
 async function readable({ client }: Cluster, keyId: string, token: string): Promise<boolean> {
@@ -70,8 +85,8 @@ async function readable({ client }: Cluster, keyId: string, token: string): Prom
   }
 }
 
-/** Until the relay's record has reached it. */
-async function relayed({ topics }: Cluster, endMs: number, position: string): Promise<void> {
+/** Until the relay's record has reached it; throws when it has not by then, on the clock of `performance`. */
+export async function relayed({ topics }: Cluster, endMs: number, position: string): Promise<void> {
   const kafka = kafkaClient({ brokers: topics.brokers, clientId: 'fault-run' });
   let seen = 'nothing';
   while (performance.now() < endMs) {
