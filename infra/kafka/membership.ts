@@ -32,7 +32,8 @@ export async function consume(
     domains.map((domain) => [topicName(prefix, domain, generation.generation), domain]),
   );
   const consumer: Consumer = kafka.consumer({
-    groupId: membership.group,
+    // Platforms that share a broker are told apart by it, as in the names of topics.
+    groupId: `${prefix}.${membership.group}`,
     sessionTimeout: SESSION_TIMEOUT_MS,
     heartbeatInterval: HEARTBEAT_EVERY_MS,
     rebalanceTimeout: REBALANCE_TIMEOUT_MS,
