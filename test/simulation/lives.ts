@@ -14,6 +14,8 @@ export interface Lives {
   stop(): Promise<void>;
   /** Lets runs end and start again. */
   restart(): void;
+  /** Every life that there is now stands still, and goes on after `ms` as if nothing had been. */
+  freeze(ms: number): Promise<void>;
   /** Deaths, stops, freezes and thaws so far. */
   disturbances(): number;
   /** Whether all that was to befall them is over. */
@@ -26,8 +28,6 @@ export interface LivesOptions {
   readonly count: number;
   /** How many deaths, stops and freezes at most. */
   readonly mishaps: number;
-  /** Whether some of them are told to stop in order. */
-  readonly stops: boolean;
   begin(process: Process): Life;
 }
 
@@ -68,7 +68,7 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
       const victim = [...lives][scheduler.below(Math.max(1, lives.size))];
       if (!victim || stopping) continue;
       disturbances += 1;
-      if (options.stops && scheduler.chance(0.2)) {
+      if (scheduler.chance(0.2)) {
         scheduler.note(`${victim.process.name} is told to stop`);
         victim.stop.abort();
       } else if (scheduler.chance(0.5)) {
@@ -93,6 +93,12 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
     },
     restart() {
       for (const self of [...lives]) self.crash();
+    },
+    async freeze(ms) {
+      const frozen = [...lives];
+      for (const { process } of frozen) process.frozen = true;
+      await scheduler.clock.sleep(ms);
+      for (const { process } of frozen) process.frozen = false;
     },
     disturbances: () => disturbances,
     calm: () => mishaps === 0,

@@ -136,7 +136,6 @@ export function keepRunning(scheduler: Scheduler, count: number, options: WorldO
     name: 'runner',
     count,
     mishaps: options.mishaps,
-    stops: false,
     begin(process) {
       const connection = options.database.connect((label) => process.turn(label));
       const runner = projectionRunner(

@@ -40,7 +40,6 @@ export function keepRelaying(scheduler: Scheduler, options: RelaysOptions): Rela
     name: 'relay',
     count: options.count,
     mishaps: options.mishaps,
-    stops: true,
     begin(process) {
       const turn = (label: string) => process.turn(label);
       const connection = broker.connect({ turn, clock: process.clock });
