@@ -80,8 +80,7 @@ export function sumUsage(events: readonly DecodedUsageEvent[]): UsageSums {
     minutes: [...minutes.values()],
     hours: [...hours.values()],
     used: [...used.values()],
-    // Events come in log order; of a replayed stream they are older than what is stored, and go there.
-    decisions: [...decisions.values()].flatMap((ofKey) => ofKey.slice(-KEPT_DECISIONS)),
+    decisions: [...decisions.values()].flatMap((ofKey) => ofKey.sort(byPosition).slice(-KEPT_DECISIONS)),
     dropped: [...dropped.values()],
   };
 }
@@ -92,6 +91,12 @@ function add(rows: Map<string, CountRow>, row: CountRow): void {
   const before = rows.get(name);
   if (before) before.count += row.count;
   else rows.set(name, row);
+}
+
+/** Of one event they stay in their order: sorting is stable. */
+function byPosition(a: DecisionRow, b: DecisionRow): number {
+  if (a.position === b.position) return 0;
+  return a.position < b.position ? -1 : 1;
 }
 
 function floor(ms: number, unitMs: number): number {

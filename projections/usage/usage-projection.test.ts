@@ -277,6 +277,9 @@ describe('the usage projection', () => {
       code: fc.constantFrom('VALID' as const, 'REVOKED' as const, 'NOT_FOUND' as const),
       decisions: fc.oneof(fc.nat(3), fc.constant(90)),
     });
+    // More decisions of a key than are kept, in one batch, the oldest of them last.
+    const many = { key: 0, other: false, minutes: 0, code: 'VALID' as const, decisions: 90 };
+    const lateAndTooMany = [1, 0, 0].map((writer) => ({ ...many, writer }));
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { minLength: 1, maxLength: 15 }),
@@ -313,7 +316,7 @@ describe('the usage projection', () => {
           for (const n of [revision, revision - 1]) await pool().query(`DROP SCHEMA rm_usage_${n} CASCADE`);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 20, examples: [[lateAndTooMany, [3], true]] },
     );
   });
 });
