@@ -1,17 +1,18 @@
 /**
  * One membership of a revision that is fed by Kafka: applies what comes in the partitions that are its own,
- * each batch in one transaction with the partition's place, until something ends it. The log stays the
+ * in one transaction with the partitions' places, until something ends it. The log stays the
  * truth: it is asked at least every second whether it still holds what was applied.
  */
 import type { Bookmark, StreamId } from '../schemas/envelope.ts';
-import { type Partition, partitionOf, type Relayed, topicDomainOf } from '../schemas/topics.ts';
-import { decodeRun } from './decoder.ts';
+import type { Partition, Relayed } from '../schemas/topics.ts';
+import { decodeRun, type Item } from './decoder.ts';
 import type { Feed } from './feed.ts';
 import { behind, follow } from './feed-records.ts';
 import { feedWatch } from './feed-watch.ts';
+import { groupCommit } from './group-commit.ts';
 import { eventMismatch, haltReason } from './history-check.ts';
 import { type Applied, applyItems, isUsedBy, NeedsCare } from './parking.ts';
-import { nameOf, type Place } from './places.ts';
+import { distinct, type Move, nameOf, type Place } from './places.ts';
 import { Halted, Paused, type ProjectionDeps } from './session.ts';
 import type { Acquired, ParkedStream } from './store.ts';
 
@@ -50,14 +51,18 @@ export interface FeedSessionOptions {
 /** A partition of this member. */
 export interface Owned {
   place: Place;
-  /** Of the partition's streams. */
-  parked: ReadonlyMap<StreamId, ParkedStream>;
   checkedMs: number;
   /** Time of the first event that was read and is not committed. */
   pendingMs: number | null;
   /** How many deliveries there were. */
   deliveries: number;
   working: boolean;
+}
+
+/** Records of one partition, no more than a transaction takes. */
+interface Delivery {
+  readonly one: Owned;
+  readonly records: readonly Relayed[];
 }
 
 /** Answers how it ended, or throws: `Halted`, `Paused`, `Fenced`, or what may pass. */
@@ -68,11 +73,12 @@ export async function runFeedSession<T>(
 ): Promise<FeedEnd> {
   const { projection, store, log, clock } = deps;
   const { feed, domains } = options;
-  const { generation, partitions } = fed.generation;
+  const { generation } = fed.generation;
   const session = new AbortController();
   const signal = AbortSignal.any([options.signal, session.signal]);
   let owned: ReadonlyMap<string, Owned> = new Map();
-  let parkedInAll = 0;
+  /** Of all partitions: what is told of others' may be older. */
+  let parked: ReadonlyMap<StreamId, ParkedStream> = new Map();
   let events = 0;
   let ended: FeedEnd = 'stopped';
   const end = (how: FeedEnd) => {
@@ -97,15 +103,7 @@ export async function runFeedSession<T>(
       end('over');
       return [];
     }
-    const parked = await store.parkedStreams(fed.projection, fed.revision);
-    const parkedAt = new Map<string, Map<StreamId, ParkedStream>>();
-    for (const p of parked) {
-      const name = nameOf({
-        domain: topicDomainOf(p.stream) ?? '',
-        partition: partitionOf(p.stream, partitions),
-      });
-      parkedAt.set(name, (parkedAt.get(name) ?? new Map()).set(p.stream, p));
-    }
+    const waiting = await store.parkedStreams(fed.projection, fed.revision);
     const places = new Map(stands.places.map((place) => [nameOf(place), place]));
     const mine = new Map<string, Owned>();
     for (const partition of ours) {
@@ -118,7 +116,6 @@ export async function runFeedSession<T>(
       }
       mine.set(name, {
         place,
-        parked: parkedAt.get(name) ?? new Map(),
         checkedMs: Number.NEGATIVE_INFINITY,
         pendingMs: null,
         deliveries: 0,
@@ -126,7 +123,7 @@ export async function runFeedSession<T>(
       });
     }
     owned = mine;
-    parkedInAll = parked.length;
+    parked = new Map(waiting.map((stream) => [stream.stream, stream]));
     return [...mine.values()].map((one) => one.place);
   };
 
@@ -137,53 +134,91 @@ export async function runFeedSession<T>(
     one.deliveries += 1;
     try {
       for (let from = 0; from < delivered.length && !signal.aborted; from += BATCH_RECORDS) {
-        await take(one, delivered.slice(from, from + BATCH_RECORDS));
+        await taken({ one, records: delivered.slice(from, from + BATCH_RECORDS) });
       }
     } finally {
       one.working = false;
     }
   };
-  const take = async (one: Owned, delivered: readonly Relayed[]): Promise<void> => {
-    const { place } = one;
-    const { taken, to, gap, otherEpoch } = follow(place, delivered);
-    const used = taken.flatMap(({ event }) => (event && isUsedBy(projection, event) ? [event] : []));
-    one.pendingMs = taken.find(({ event }) => event !== null)?.event?.timeMs ?? null;
+  const taken = groupCommit<Delivery>({
+    clock,
+    maxSize: BATCH_RECORDS,
+    sizeOf: ({ records: delivered }) => delivered.length,
+    commit: (group) => take(group),
+  });
+  const take = async (group: readonly Delivery[]): Promise<void> => {
+    // What came before the partitions were shared out anew is somebody else's.
+    const ours = group.filter(({ one }) => owned.get(nameOf(one.place)) === one);
+    const followed = ours.map(({ one, records: delivered }) => ({ one, ...follow(one.place, delivered) }));
+    for (const { one, taken: some } of followed) {
+      one.pendingMs = some.find(({ event }) => event !== null)?.event?.timeMs ?? null;
+    }
     watch.tell();
-    const checks = clock.now() - one.checkedMs >= HISTORY_CHECK_MS;
-    const [mismatch, run] = await Promise.all([
-      checks ? eventMismatch(log, place.bookmark) : null,
-      decodeRun(deps.decoder, used, clock),
+    const [runs] = await Promise.all([
+      Promise.all(
+        followed.map(({ taken: some }) => {
+          const used = some.flatMap(({ event }) => (event && isUsedBy(projection, event) ? [event] : []));
+          return decodeRun(deps.decoder, used, clock);
+        }),
+      ),
+      check(followed.map(({ one }) => one)),
     ]);
-    if (mismatch !== null) return halt(place, mismatch);
-    if (checks) one.checkedMs = clock.now();
-    const newerAt = run.newer === null ? -1 : taken.findIndex(({ event }) => event === run.newer!.event);
-    const before = newerAt < 0 ? taken : taken.slice(0, newerAt);
-    const last = before.at(-1);
-    if (last) {
-      const reached = newerAt < 0 ? to : behind(place, last);
-      await commit(one, reached, run.items);
-      events += before.filter(({ event }) => event !== null).length;
+    const moves = followed.map(({ one, taken: some, to }, i) => {
+      const { newer } = runs[i]!;
+      const before = newer
+        ? some.slice(
+            0,
+            some.findIndex(({ event }) => event === newer.event),
+          )
+        : some;
+      const last = before.at(-1);
+      const reached = newer === null ? to : last ? behind(one.place, last) : one.place;
+      return {
+        one,
+        from: one.place,
+        to: reached,
+        events: before.filter(({ event }) => event !== null).length,
+      };
+    });
+    await commit(
+      moves.filter(({ from, to }) => from !== to),
+      runs.flatMap(({ items }) => items),
+    );
+    for (const move of moves) {
+      move.one.place = move.to;
+      events += move.events;
     }
-    if (run.newer) throw new Paused(run.newer.error.message, { cause: run.newer.error });
-    one.pendingMs = null;
+    const newer = runs.find((run) => run.newer !== null)?.newer;
+    if (newer) throw new Paused(newer.error.message, { cause: newer.error });
+    for (const { one } of followed) one.pendingMs = null;
     watch.tell();
-    if (otherEpoch !== null) {
-      return halt(one.place, `the topics are of epoch ${otherEpoch}, ours is ${place.bookmark.epoch}`);
+    const other = followed.find(({ otherEpoch }) => otherEpoch !== null);
+    if (other) {
+      const { place } = other.one;
+      return halt(place, `the topics are of epoch ${other.otherEpoch}, ours is ${place.bookmark.epoch}`);
     }
-    if (gap) await goBack('gap');
+    if (followed.some(({ gap }) => gap)) await goBack('gap');
   };
-  const commit = async (one: Owned, to: Place, items: Parameters<typeof applyItems>[3]): Promise<void> => {
-    const { place: from, parked } = one;
+  /** Of those whose last comparison with the log is too long ago: whether it still holds what was applied. */
+  const check = async (some: readonly Owned[]): Promise<void> => {
+    const nowMs = clock.now();
+    const due = some.filter(({ checkedMs }) => nowMs - checkedMs >= HISTORY_CHECK_MS);
+    const places = distinct(due.map(({ place }) => place));
+    const found = await Promise.all(places.map(({ bookmark }) => eventMismatch(log, bookmark)));
+    const at = found.findIndex((mismatch) => mismatch !== null);
+    if (at >= 0) return halt(places[at]!, found[at]!);
+    for (const one of due) one.checkedMs = nowMs;
+  };
+  const commit = async (moves: readonly Move[], items: readonly Item[]): Promise<void> => {
     if (items.length === 0) {
-      await store.advancePlace(fed, from, to, null);
-      one.place = to;
+      if (moves.length > 0) await store.advancePlaces(fed, moves, null);
       return;
     }
-    const elsewhere = Math.max(0, parkedInAll - parked.size);
+    const [mine, before] = [owned, parked];
     const attempt = async (careful: boolean): Promise<Applied> => {
       let applied: Applied | undefined;
-      await store.advancePlace(fed, from, to, async (advance) => {
-        applied = await applyItems(deps, advance, parked, items, careful, elsewhere);
+      await store.advancePlaces(fed, moves, async (advance) => {
+        applied = await applyItems(deps, advance, before, items, careful);
       });
       return applied!;
     };
@@ -191,9 +226,8 @@ export async function runFeedSession<T>(
       if (!(error instanceof NeedsCare)) throw error;
       return attempt(true);
     });
-    parkedInAll += applied.parked.size - parked.size;
-    one.place = to;
-    one.parked = applied.parked;
+    // Else they have been read anew.
+    if (mine === owned) parked = applied.parked;
   };
 
   const watch = feedWatch(
@@ -210,7 +244,7 @@ export async function runFeedSession<T>(
           live,
           waitingSinceMs,
           events,
-          parkedStreams: parkedInAll,
+          parkedStreams: parked.size,
           partitions: owned.size,
         }),
     },

@@ -6,7 +6,7 @@ import type { Bookmark, Position } from '../schemas/envelope.ts';
 import type { Feed } from './feed.ts';
 import type { Owned } from './feed-session.ts';
 import { eventMismatch } from './history-check.ts';
-import { leastPlace, type Place, samePlace } from './places.ts';
+import { distinct, leastPlace, type Place, samePlace } from './places.ts';
 import type { ProjectionDeps } from './session.ts';
 import type { FedRevision } from './store.ts';
 
@@ -72,9 +72,8 @@ export function feedWatch<T>(
     if (!waiting && least.position < head.position) {
       waiting = { position: head.position, sinceMs: clock.now() };
     }
-    // All of them, the other members' too: they may be gone. Watermarks bring most to one position.
-    const distinct = new Map(stands.places.map((place) => [place.bookmark.position, place]));
-    for (const place of distinct.values()) {
+    // All of them, the other members' too: they may be gone.
+    for (const place of distinct(stands.places)) {
       const { epoch } = place.bookmark;
       if (head.epoch !== epoch) {
         return session.halt(place, `the log's epoch is ${head.epoch}, ours is ${epoch}`);

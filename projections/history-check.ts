@@ -1,7 +1,7 @@
 /** Whether a bookmark still lies in the history that the log holds. */
 import type { EventLog } from '../commands/event-log.ts';
 import { type Bookmark, type Position, START } from '../schemas/envelope.ts';
-import type { Marks } from './places.ts';
+import { distinct, type Marks } from './places.ts';
 
 /** What the bookmark and the log disagree on, or null. Reads the log's leader. */
 export async function historyMismatch(
@@ -36,11 +36,8 @@ export async function marksMismatch(
   marks: Marks | null,
   beyond: Position,
 ): Promise<string | null> {
-  const bookmarks = (marks?.at ?? []).map((mark) => mark.bookmark);
-  // Watermarks bring most partitions to one and the same.
-  const distinct = new Map(bookmarks.map((bookmark) => [bookmark.position, bookmark]));
-  const left = [...distinct.values()].filter(({ position }) => position > beyond);
-  const found = await Promise.all(left.map((bookmark) => eventMismatch(log, bookmark)));
+  const left = distinct(marks?.at ?? []).filter(({ bookmark }) => bookmark.position > beyond);
+  const found = await Promise.all(left.map(({ bookmark }) => eventMismatch(log, bookmark)));
   return found.find((mismatch) => mismatch !== null) ?? null;
 }
 

@@ -43,8 +43,6 @@ export interface Applied {
 /**
  * Applies the items in order inside `advance`. Without care an event that fails for good throws
  * `NeedsCare`; with care the run is halved with savepoints until the event stands alone, and parks.
- *
- * @param parkedElsewhere streams parked besides `parkedBefore`, of other partitions
  */
 export async function applyItems<T>(
   deps: ApplyDeps<T>,
@@ -52,7 +50,6 @@ export async function applyItems<T>(
   parkedBefore: ReadonlyMap<StreamId, ParkedStream>,
   items: readonly Item[],
   careful: boolean,
-  parkedElsewhere = 0,
 ): Promise<Applied> {
   const { projection, store } = deps;
   const parked = new Map(parkedBefore);
@@ -72,7 +69,7 @@ export async function applyItems<T>(
     return true;
   };
   const park = (event: Pick<Decoded, 'stream' | 'version' | 'position'>, error: unknown, at: Position) => {
-    if (parked.size + parkedElsewhere >= MAX_PARKED_STREAMS) {
+    if (parked.size >= MAX_PARKED_STREAMS) {
       throw new TooManyParked(`${MAX_PARKED_STREAMS} streams are parked: ${describe(error)}`);
     }
     parked.set(event.stream, {

@@ -12,6 +12,12 @@ export interface Place extends Partition {
   readonly offset: string;
 }
 
+/** Of one partition: two places of the same. */
+export interface Move {
+  readonly from: Place;
+  readonly to: Place;
+}
+
 /** Where a revision in feed mode is. */
 export interface Places extends Generation {
   /** Of every partition of the projection's domains, by domain and partition. */
@@ -60,6 +66,13 @@ export function covered(marks: Marks | null): (event: { stream: StreamId; positi
     const mark = byPlace.get(nameOf({ domain, partition: partitionOf(stream, marks.partitions) }));
     return mark !== undefined && position <= mark;
   };
+}
+
+/** One for each bookmark: watermarks bring most partitions to one and the same. */
+export function distinct<P extends { readonly bookmark: Bookmark }>(places: readonly P[]): readonly P[] {
+  return [
+    ...new Map(places.map((one) => [`${one.bookmark.position} ${one.bookmark.eventId}`, one])).values(),
+  ];
 }
 
 export function nameOf({ domain, partition }: Partition): string {

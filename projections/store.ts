@@ -9,7 +9,7 @@
 import type { Bookmark, Epoch, Position, StreamId } from '../schemas/envelope.ts';
 import type { Generation } from '../schemas/topics.ts';
 import type { Change } from './changes.ts';
-import type { Marks, Place, Places } from './places.ts';
+import type { Marks, Move, Places } from './places.ts';
 import type { Projection, TableSpec, Tables } from './projection.ts';
 
 /**
@@ -155,15 +155,14 @@ export interface ProjectionStore<T> {
    */
   parkedStreams(projection: string, revision: number): Promise<readonly ParkedStream[]>;
   /**
-   * Moves the place of one partition from → to by compare-and-set, then does `work`, in one transaction;
-   * those of other partitions may do so at the same time. Throws `Fenced`, with nothing written, when the
-   * place is not at `from`, or the revision is not in feed mode of this generation any more. Any other throw
-   * of the store itself leaves the outcome unknown. `work` tells no changes: they have an order.
+   * Moves the places of some partitions, each by compare-and-set, then does `work`, in one transaction;
+   * those of other partitions may be moved at the same time. Throws `Fenced`, with nothing written, when any
+   * is not where it is moved from, or the revision is not in feed mode of this generation any more. Any
+   * other throw of the store itself leaves the outcome unknown. `work` tells no changes: they have an order.
    */
-  advancePlace(
+  advancePlaces(
     fed: FedRevision,
-    from: Place,
-    to: Place,
+    moves: readonly Move[],
     work: ((advance: Advance<T>) => Promise<void>) | null,
   ): Promise<void>;
   /**

@@ -13,7 +13,8 @@ const REBALANCE_TIMEOUT_MS = 10_000;
 /** How long a broker holds an empty fetch: a heartbeat and a stop wait for its end. */
 const MAX_WAIT_MS = 100;
 const MAX_FETCH_BYTES = 8 * 1024 * 1024;
-const PARTITIONS_AT_ONCE = 4;
+/** What they bring is committed together. */
+const PARTITIONS_AT_ONCE = 64;
 const LEAVE_TIMEOUT_MS = 10_000;
 
 interface MembershipDeps {

@@ -1,7 +1,7 @@
 /**
  * Feed mode in PostgreSQL: rows in `plinth.places`, one a partition.
  *
- * Members move places at the same time, each locking the row of one place and never the checkpoint's for
+ * Members move places at the same time, each locking the rows of its own places and never the checkpoint's for
  * writing. Whatever ends feed mode (leaving, a halt, a swap) locks the checkpoint first, FOR NO KEY UPDATE,
  * and then deletes the rows. In READ COMMITTED that is safe both ways round: a DELETE that meets a member's
  * open transaction waits for its end and returns the row as it was committed, so no batch is left out of
@@ -14,6 +14,7 @@ import {
   greatestPosition,
   leastPlace,
   type Marks,
+  type Move,
   marksOf,
   type Place,
   type Places,
@@ -167,44 +168,56 @@ export function marksBeyond(places: Places | null, marks: Marks | null): Marks |
   return places ? marksOf(places) : marks;
 }
 
+/** All of them or none; locked in one order, so that two members who both think that some are theirs wait for one another, and not both. */
 const MOVE: Prepared = {
-  name: 'projection-move-place',
-  text: `WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
-    UPDATE plinth.places SET epoch = $10, "position" = $11, event_id = $12, next_offset = $13
-    FROM setting
-    WHERE projection = $1 AND revision = $2 AND domain = $3 AND partition = $4 AND generation = $5
-      AND epoch = $6 AND "position" = $7 AND event_id IS NOT DISTINCT FROM $8 AND next_offset = $9
+  name: 'projection-move-places',
+  text: `WITH setting AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    held AS MATERIALIZED (
+      SELECT s.domain FROM plinth.places s
+      JOIN unnest($4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::text[])
+        AS f (domain, partition, epoch, "position", event_id, next_offset)
+        ON s.domain = f.domain AND s.partition = f.partition AND s.epoch = f.epoch
+          AND s."position" = f."position" AND s.event_id IS NOT DISTINCT FROM f.event_id
+          AND s.next_offset = f.next_offset
+      WHERE s.projection = $1 AND s.revision = $2 AND s.generation = $3
+      ORDER BY s.domain, s.partition FOR NO KEY UPDATE OF s
+    )
+    UPDATE plinth.places s
+    SET epoch = t.epoch, "position" = t."position", event_id = t.event_id, next_offset = t.next_offset
+    FROM setting, unnest($4::text[], $5::int[], $10::text[], $11::text[], $12::text[], $13::text[])
+      AS t (domain, partition, epoch, "position", event_id, next_offset)
+    WHERE s.projection = $1 AND s.revision = $2 AND s.domain = t.domain AND s.partition = t.partition
+      AND (SELECT count(*) FROM held) = cardinality($4::text[])
     RETURNING 1`,
 };
 
 /** A member that stands still in a transaction holds up who would end feed mode for this long at most. */
 const IDLE_MS = 1500;
 
-export async function movePlace(
+export async function movePlaces(
   pool: Pool,
   fed: FedRevision,
-  from: Place,
-  to: Place,
+  moves: readonly Move[],
   work: ((advance: Advance<Tx>) => Promise<void>) | null,
   sent: <R>(answer: Promise<R>) => Promise<R>,
 ): Promise<void> {
+  const columns = (side: 'from' | 'to') => [
+    moves.map((each) => each[side].bookmark.epoch),
+    moves.map((each) => each[side].bookmark.position),
+    moves.map((each) => each[side].bookmark.eventId),
+    moves.map((each) => each[side].offset),
+  ];
   const move = async (session: Session): Promise<void> => {
     const moved = await session.query(MOVE, [
       fed.projection,
       fed.revision,
-      from.domain,
-      from.partition,
       fed.generation.generation,
-      from.bookmark.epoch,
-      from.bookmark.position,
-      from.bookmark.eventId,
-      from.offset,
-      to.bookmark.epoch,
-      to.bookmark.position,
-      to.bookmark.eventId,
-      to.offset,
+      moves.map(({ from }) => from.domain),
+      moves.map(({ from }) => from.partition),
+      ...columns('from'),
+      ...columns('to'),
     ]);
-    if (moved.length === 0) throw new Fenced(fed);
+    if (moved.length < moves.length) throw new Fenced(fed);
   };
   if (!work) return move(pool);
   const none = () => Promise.reject(new Error('a projection that is fed tells no changes'));

@@ -14,7 +14,7 @@ import { migrate, migrationsIn } from './migrations.ts';
 import { PARKED_COLUMNS, type ParkedRow, parkedStream } from './parked-rows.ts';
 import type { Pool, Prepared } from './pool.ts';
 import { advanceAlone, advanceWith, type ChangesLimit } from './projection-advance.ts';
-import { joinFeed, leaveFeed, movePlace, readPlaces } from './projection-places.ts';
+import { joinFeed, leaveFeed, movePlaces, readPlaces } from './projection-places.ts';
 import { dropRevision, openRevision, promoteRevision } from './projection-revisions.ts';
 import { snapshotRevision } from './projection-snapshot.ts';
 import { haltRevision, readRevisions } from './projection-states.ts';
@@ -154,9 +154,9 @@ export function postgresProjectionStore(
     places: (projection, revision) => readPlaces(pool, projection, revision),
     parkedStreams: (projection, revision) => parkedStreams(pool, projection, revision),
 
-    async advancePlace(fed, from, to, work) {
-      await movePlace(pool, fed, from, to, work, sent);
-      // It may or may not have been the least of them: who waits looks.
+    async advancePlaces(fed, moves, work) {
+      await movePlaces(pool, fed, moves, work, sent);
+      // The least of them may or may not have been among these: who waits looks.
       notify(fed.projection);
     },
 

@@ -283,7 +283,7 @@ export function feedContract<T>(engine: ProjectionStoreEngine<T>): void {
     await w.f.store.join(held.lease, held.bookmark, { ...generation, places });
     const fed = { projection: 'things', revision, generation };
     const to = { ...k0, bookmark: await w.f.at(2), offset: '2' };
-    await w.f.store.advancePlace(fed, k0, to, async ({ tx, tables }) =>
+    await w.f.store.advancePlaces(fed, [{ from: k0, to }], async ({ tx, tables }) =>
       engine.rows(tx, tables).put(K0, { values: [1, 2] }),
     );
     await w.f.store.leave(fed);
@@ -310,7 +310,11 @@ export function feedContract<T>(engine: ProjectionStoreEngine<T>): void {
     const places = [k0, { ...place, partition: 1 }];
     await w.f.store.join(held.lease, place.bookmark, { ...generation, places });
     const fed = { projection: 'things', revision, generation };
-    await w.f.store.advancePlace(fed, k0, { ...k0, bookmark: await w.f.at(3), offset: '2' }, null);
+    await w.f.store.advancePlaces(
+      fed,
+      [{ from: k0, to: { ...k0, bookmark: await w.f.at(3), offset: '2' } }],
+      null,
+    );
     await w.f.store.leave(fed);
     w.f.log.truncateTail(2);
     w.f.forgetVersions();

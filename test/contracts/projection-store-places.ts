@@ -55,7 +55,7 @@ export function placesContract<T>(engine: ProjectionStoreEngine<T>): void {
       work: ((advance: Advance<T>) => Promise<void>) | null = null,
     ) => {
       const moved = await to(from, n);
-      await f.store.advancePlace(fed, from, moved, work);
+      await f.store.advancePlaces(fed, [{ from, to: moved }], work);
       return moved;
     };
     return { ...one, start, k0, k1, o0, to, move };
@@ -85,16 +85,31 @@ export function placesContract<T>(engine: ProjectionStoreEngine<T>): void {
     const { f, k0, k1, move, put, to, fed, revision } = await joined(t);
     const moved = await move(k0, 5, put('x'));
     await assert.rejects(move(k0, 6, put('y')), Fenced);
-    await assert.rejects(f.store.advancePlace(fed, k0, await to(k0, 6), null), Fenced);
+    await assert.rejects(f.store.advancePlaces(fed, [{ from: k0, to: await to(k0, 6) }], null), Fenced);
     const failing = move(k1, 4, async (advance) => {
       await put('z')(advance);
       throw new Error('no');
     });
     await assert.rejects(failing, /no/);
     const other = { ...fed, generation: { generation: 4, partitions: 2 } };
-    await assert.rejects(f.store.advancePlace(other, k1, await to(k1, 4), null), Fenced);
+    await assert.rejects(f.store.advancePlaces(other, [{ from: k1, to: await to(k1, 4) }], null), Fenced);
     assert.deepEqual(Object.keys(await f.values()), ['x']);
     assert.deepEqual((await f.store.places('things', revision))!.places.slice(0, 2), [moved, k1]);
+  });
+
+  test('several places move together, or none of them', async (t) => {
+    const { f, k0, k1, o0, move, put, to, fed, revision } = await joined(t);
+    const moved = await move(k1, 4);
+    const stale = [k0, k1].map(async (from) => ({ from, to: await to(from, 6) }));
+    for (const work of [null, put('none')]) {
+      await assert.rejects(f.store.advancePlaces(fed, await Promise.all(stale), work), Fenced);
+    }
+    assert.deepEqual((await f.store.places('things', revision))!.places, [k0, moved, o0]);
+    const moves = await Promise.all([moved, o0, k0].map(async (from) => ({ from, to: await to(from, 6) })));
+    await f.store.advancePlaces(fed, moves, put('all'));
+    const [k1Moved, o0Moved, k0Moved] = moves.map((each) => each.to);
+    assert.deepEqual((await f.store.places('things', revision))!.places, [k0Moved, k1Moved, o0Moved]);
+    assert.deepEqual(Object.keys(await f.values()), ['all']);
   });
 
   test('two members move two places at once, and both rows are there', async (t) => {
@@ -103,7 +118,7 @@ export function placesContract<T>(engine: ProjectionStoreEngine<T>): void {
     const finishing = new Promise<void>((resolve) => (finish = resolve));
     let entered: () => void = () => {};
     const inside = new Promise<void>((resolve) => (entered = resolve));
-    const first = f.store.advancePlace(fed, k0, await to(k0, 5), async (advance) => {
+    const first = f.store.advancePlaces(fed, [{ from: k0, to: await to(k0, 5) }], async (advance) => {
       await put('first')(advance);
       await advance.park({
         stream: C,
@@ -117,7 +132,7 @@ export function placesContract<T>(engine: ProjectionStoreEngine<T>): void {
       await finishing;
     });
     await inside;
-    await f.opened.connect().advancePlace(fed, k1, await to(k1, 4), put('second'));
+    await f.opened.connect().advancePlaces(fed, [{ from: k1, to: await to(k1, 4) }], put('second'));
     finish();
     await first;
     assert.deepEqual(Object.keys(await f.values()).sort(), ['first', 'second']);
@@ -155,7 +170,10 @@ export function placesContract<T>(engine: ProjectionStoreEngine<T>): void {
     await f.store.leave(fed);
     await f.store.leave(fed);
     assert.equal(await f.store.places('things', revision), null);
-    await assert.rejects(f.store.advancePlace(fed, await to(k0, 6), await to(k0, 7), null), Fenced);
+    await assert.rejects(
+      f.store.advancePlaces(fed, [{ from: await to(k0, 6), to: await to(k0, 7) }], null),
+      Fenced,
+    );
     const marks = { partitions: 2, at: [{ domain: 'keys', partition: 0, bookmark: await f.at(6) }] };
     const again = taken(await f.store.acquire('things', revision, 'two', TTL_MS));
     assert.deepEqual([again.bookmark, again.marks], [await f.at(2), marks]);
@@ -176,7 +194,7 @@ export function placesContract<T>(engine: ProjectionStoreEngine<T>): void {
       const finishing = new Promise<void>((resolve) => (finish = resolve));
       let entered: () => void = () => {};
       const inside = new Promise<void>((resolve) => (entered = resolve));
-      const batch = f.store.advancePlace(fed, k0, await to(k0, 5), async (advance) => {
+      const batch = f.store.advancePlaces(fed, [{ from: k0, to: await to(k0, 5) }], async (advance) => {
         entered();
         await finishing;
         await put('x')(advance);
@@ -252,7 +270,10 @@ export function placesContract<T>(engine: ProjectionStoreEngine<T>): void {
       f.store.advance(lease, await f.at(5), await f.at(6), null),
     );
     assert.equal(answer, 'promoted');
-    await assert.rejects(f.store.advancePlace(fed, moved, await to(moved, 8), put('late')), Fenced);
+    await assert.rejects(
+      f.store.advancePlaces(fed, [{ from: moved, to: await to(moved, 8) }], put('late')),
+      Fenced,
+    );
     assert.deepEqual(await f.values(), { new: [1] });
     assert.equal((await f.store.acquire('things', revision, 'one', TTL_MS)).kind, 'retired');
     assert.equal(await f.store.drop('things', revision), true);

@@ -9,6 +9,7 @@ import {
   greatestPosition,
   leastPlace,
   type Marks,
+  type Move,
   marksOf,
   nameOf,
   type Place,
@@ -386,26 +387,29 @@ export function memoryProjectionDatabase(options: {
         ]);
       },
 
-      async advancePlace(fed, from, to, work) {
-        await turn('store.advancePlace');
+      async advancePlaces(fed, moves, work) {
+        await turn('store.advancePlaces');
         const id = idOf(fed.projection, fed.revision);
-        const name = nameOf(from);
-        const release = await locks.take([`${id}/${name}`]);
+        const release = await locks.take(moves.map(({ from }) => `${id}/${nameOf(from)}`));
         await droppable(async (dropped) => {
           const r = stored.get(id);
-          // Whoever takes the revision out of feed mode locks this place first.
-          const place = r?.feed?.generation === fed.generation.generation && r.feed.places.get(name);
-          if (!r || !place || !samePlace(place, from)) throw new Fenced(fed);
+          // Whoever takes the revision out of feed mode locks these places first.
+          const places = r?.feed?.generation === fed.generation.generation ? r.feed.places : null;
+          const stands = ({ from }: Move) => {
+            const place = places?.get(nameOf(from));
+            return place !== undefined && samePlace(place, from);
+          };
+          if (!r || !moves.every(stands)) throw new Fenced(fed);
           const draft = new Draft(() => r.data);
           const none = () => Promise.reject(new Error('a projection that is fed tells no changes'));
           const advance = { ...inTransaction(draft), changed: none, prunedHere: none };
           if (work) await Promise.race([work(advance), dropped]);
           await Promise.race([turn('store.commit'), dropped]);
           r.data = draft.data;
-          r.feed!.places.set(name, to);
+          for (const { to } of moves) r.feed!.places.set(nameOf(to), to);
         }).finally(release);
         committed();
-        await turn('store.advancePlace.answer');
+        await turn('store.advancePlaces.answer');
       },
 
       async halt(projection, revision, bookmark, reason) {
