@@ -7,7 +7,8 @@ import { newEvent, newEvents } from '../test/contracts/event-log-fixtures.ts';
 import { type MemoryBroker, memoryBroker } from '../test/engines/memory-broker.ts';
 import { type MemoryEventLog, memoryEventLog } from '../test/engines/memory-event-log.ts';
 import { until } from '../test/support/platform-process.ts';
-import { beginGeneration, type Relay, relay } from './relay.ts';
+import { beginGeneration } from './begin-generation.ts';
+import { type Relay, relay } from './relay.ts';
 
 const PARTITIONS = 3;
 const clock = systemClock;
@@ -169,6 +170,21 @@ test('it halts where its position is lost, and an operator begins a new generati
   await until('it goes on by itself', () => second.health().state === 'live');
   await caughtUp(broker, log);
   assertRelayed(broker, log, 2, begin);
+});
+
+test('an operator whom relays fence wastes no generation', async () => {
+  const { log, broker } = world();
+  const [topics, relays] = [broker.connect().relayTopics(), broker.connect().relayTopics()];
+  let fencings = 3;
+  const fenced = {
+    ...topics,
+    async commit(...what: Parameters<typeof topics.commit>) {
+      if (fencings-- > 0) await relays.takeOver();
+      await topics.commit(...what);
+    },
+  };
+  assert.equal((await beginGeneration({ log, topics: fenced }, PARTITIONS)).generation, 1);
+  assert.equal((await beginGeneration({ log, topics }, PARTITIONS)).generation, 2);
 });
 
 test('it halts where the log lost its tail, and relays nothing of what took its place', async (t) => {

@@ -23,7 +23,6 @@ const HISTORY_CHECK_MS = 1_000;
 const STANDBY_POLL_MS = 250;
 const RENEW_EVERY_MS = 400;
 const HALTED_POLL_MS = 1_000;
-const MAX_RESTART_TRIES = 10;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 5_000;
 
@@ -322,31 +321,5 @@ async function keepLease(
     if (signal.aborted) return;
     // A store that is away gives it to nobody.
     if (!(await lease.hold().catch(() => true))) return lost();
-  }
-}
-
-/**
- * Begins a new generation of topics at the end of the log, whatever stood before: for an operator, after a
- * restore or a copy of the log, a lost position topic, or to change the number of partitions. A relay that
- * runs is fenced and goes on in the new generation; consumers take what lies before from the log. Throws
- * `RelayFenced` when relays that run were quicker ten times.
- */
-export async function beginGeneration(
-  { log, topics }: Pick<RelayDeps, 'topics'> & { readonly log: Pick<EventLog, 'head' | 'eventIdAt'> },
-  partitions: number,
-): Promise<RelayRecord> {
-  for (let tries = 1; ; tries++) {
-    const { record, lastGeneration } = await topics.takeOver();
-    const { epoch, position } = await log.head();
-    const eventId = await log.eventIdAt(position);
-    const generation = Math.max(record?.generation ?? 0, lastGeneration) + 1;
-    const first = firstRecord(generation, partitions, { epoch, position, eventId });
-    try {
-      await topics.commit([], first);
-      return first;
-    } catch (error) {
-      // A relay that runs has taken over meanwhile: it comes back every 250 ms.
-      if ((error as Error).name !== 'RelayFenced' || tries === MAX_RESTART_TRIES) throw error;
-    }
   }
 }

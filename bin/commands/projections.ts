@@ -31,6 +31,7 @@ export function addProjectionCommands(program: Command): void {
         position: (r) => r.bookmark.position || 'start',
         'at head': (r) => (r.bookmark.position === head ? 'yes' : 'no'),
         parked: (r) => r.parkedStreams,
+        'fed by': (r) => (r.feed ? `Kafka, generation ${r.feed.generation}` : 'the log'),
         'run by': (r) => r.holder,
         halted: (r) => r.halted,
       });

@@ -1,6 +1,6 @@
 /** `plinth relay`: the role, and what an operator does to its topics. */
 import type { Command } from 'commander';
-import { beginGeneration } from '../../workers/relay.ts';
+import { beginGeneration } from '../../workers/begin-generation.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printFields, printJson } from '../output.ts';

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import pg from 'pg';
 import { PlinthClient, type PlinthClientError } from '../../clients/node/index.ts';
+import { testKafka } from '../support/kafka-server.ts';
 import {
   adminKey,
   dataFolder,
@@ -13,6 +14,8 @@ import {
   until,
 } from '../support/platform-process.ts';
 import { testDatabase } from '../support/postgres.ts';
+import { without } from '../support/servers.ts';
+import { generations, settleEpoch, succeed } from '../support/settle-epoch.ts';
 
 interface House {
   readonly env: Record<string, string>;
@@ -21,10 +24,10 @@ interface House {
 }
 
 /** A platform on a database of its own, which a test may put back behind its back. */
-async function house(t: TestContext): Promise<House> {
+async function house(t: TestContext, settings: Record<string, string> = {}): Promise<House> {
   const folder = await dataFolder(t);
   const url = await testDatabase(t);
-  const env = { ...embedded(folder), DATABASE_URL: url };
+  const env = embedded(folder, { DATABASE_URL: url, ...settings });
   const database = new pg.Client({ connectionString: url });
   await database.connect();
   t.after(() => database.end());
@@ -70,6 +73,20 @@ async function backup(database: pg.Client, schemas: string): Promise<() => Promi
     }
     await database.query('COMMIT');
   };
+}
+
+/** The server that took over had not yet received the last events; it hands their positions out again. */
+async function loseFrom(database: pg.Client, stream: string): Promise<void> {
+  await database.query('BEGIN');
+  const { rows } = await database.query(
+    'DELETE FROM plinth_log.events WHERE position >= (SELECT min(position) FROM plinth_log.events WHERE stream = $1) RETURNING position',
+    [stream],
+  );
+  assert.ok(rows.length > 0);
+  await database.query(
+    "SELECT setval('plinth_log.positions', (SELECT max(position) FROM plinth_log.events))",
+  );
+  await database.query('COMMIT');
 }
 
 async function failing(url: string): Promise<Record<string, string | null>> {
@@ -161,17 +178,7 @@ test('a failover that lost the last events under a running platform stops what w
   assert.equal((await client.getKey(lost.key.id, { position: lost.position! })).name, 'lost');
   assert.equal((await client.verify({ key: lost.secret! })).code, 'VALID');
 
-  // The server that took over had not yet received the last events; it hands their positions out again.
-  await database.query('BEGIN');
-  const { rows } = await database.query<{ position: string }>(
-    'DELETE FROM plinth_log.events WHERE position >= (SELECT min(position) FROM plinth_log.events WHERE stream = $1) RETURNING position',
-    [`key-${lost.key.id}`],
-  );
-  assert.ok(rows.length > 0);
-  await database.query(
-    "SELECT setval('plinth_log.positions', (SELECT max(position) FROM plinth_log.events))",
-  );
-  await database.query('COMMIT');
+  await loseFrom(database, `key-${lost.key.id}`);
   const reused = await client.issueKey({ name: 'reuses the position' }).catch(() => null);
 
   await until('/readyz names the projection', async () => 'projection:keys' in (await failing(platform.url)));
@@ -186,19 +193,69 @@ test('a failover that lost the last events under a running platform stops what w
   assert.match(platform.stdout(), /a projection waits for an operator/);
   await platform.stop('SIGINT');
 
-  const restored = await plinth(['log', 'restored', '--json'], { env });
-  assert.equal(restored.code, 0, restored.stderr);
-  const { projections } = JSON.parse(restored.stdout) as {
-    projections: { projection: string; goesOn: boolean }[];
-  };
-  assert.equal(projections.find(({ projection }) => projection === 'keys')!.goesOn, false);
-  for (const { projection, goesOn } of projections) {
-    if (!goesOn) assert.equal((await plinth(['projections', 'rebuild', projection], { env })).code, 0);
-  }
+  assert.ok((await settleEpoch(env)).includes('keys'));
   const after = await start();
   await until('it is ready', async () => Object.keys(await failing(after.platform.url)).length === 0);
   assert.equal((await after.client.verify({ key: kept.secret! })).code, 'VALID');
   assert.equal((await after.client.verify({ key: lost.secret! })).code, 'NOT_FOUND');
   if (reused) assert.equal((await after.client.verify({ key: reused.secret! })).code, 'VALID');
+  assert.equal((await after.platform.stop()).code, 0);
+});
+
+test('a failover that lost what the topics hold stops the relay and what it feeds; new topics begin where the log ends', {
+  skip: without('kafka'),
+}, async (t) => {
+  const { brokers, prefix } = await testKafka();
+  const { database, env, start } = await house(t, {
+    KAFKA_BROKERS: brokers.join(','),
+    KAFKA_TOPIC_PREFIX: prefix,
+    KAFKA_PARTITIONS: '3',
+  });
+  const { platform, client } = await start();
+  const fed = (generation: number) =>
+    until(`generation ${generation} feeds the lists`, async () => {
+      const by = await generations(env);
+      return by.key_list === generation && by.tenants === generation;
+    });
+  const listed = (by: PlinthClient, id: string) =>
+    by.getKey(id).then(
+      ({ name }) => name,
+      (error: PlinthClientError) => (error.status === 404 ? null : Promise.reject(error)),
+    );
+  await fed(1);
+  const kept = await client.issueKey({ name: 'kept' });
+  const lost = await client.issueKey({ name: 'lost' });
+  await until('the topics brought it', async () => (await listed(client, lost.key.id)) === 'lost');
+
+  await loseFrom(database, `key-${lost.key.id}`);
+  await until('/readyz names the relay and what it feeds', async () => {
+    const checks = await failing(platform.url);
+    return 'relay' in checks && 'projection:key_list' in checks && 'projection:tenants' in checks;
+  });
+  const checks = await failing(platform.url);
+  assert.match(checks.relay!, /plinth log restored.*plinth relay restart/);
+  assert.match(checks['projection:key_list']!, /plinth log restored.*rebuild key_list/);
+  await platform.stop('SIGINT');
+
+  assert.ok((await settleEpoch(env)).includes('key_list'));
+  const { generation } = JSON.parse(await succeed(env, 'relay', 'restart', '--json'));
+  assert.equal(generation, 2);
+  const after = await start();
+  await fed(2);
+  const again = await after.client.issueKey({ name: 'again' });
+  await until('the topics brought it', async () => (await listed(after.client, again.key.id)) === 'again');
+  assert.equal(await listed(after.client, kept.key.id), 'kept');
+  assert.equal(await listed(after.client, lost.key.id), null);
+  await until('it is ready', async () => Object.keys(await failing(after.platform.url)).length === 0);
+  await succeed(env, 'projections', 'verify', 'key_list');
+
+  // Put back to a moment that lacks nothing which anyone has applied: all go on, in topics of their own.
+  assert.deepEqual(await settleEpoch(env), []);
+  await until('the relay waits', async () => 'relay' in (await failing(after.platform.url)));
+  assert.equal((await generations(env)).key_list, null, 'the topics are of the old epoch');
+  await succeed(env, 'relay', 'restart');
+  await fed(3);
+  await until('it is ready', async () => Object.keys(await failing(after.platform.url)).length === 0);
+  assert.equal(await listed(after.client, kept.key.id), 'kept');
   assert.equal((await after.platform.stop()).code, 0);
 });

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Clock } from '../../commands/clock.ts';
 import type { EventLog } from '../../commands/event-log.ts';
-import { beginGeneration, type Relay, type RelayHealth, relay } from '../../workers/relay.ts';
+import { beginGeneration } from '../../workers/begin-generation.ts';
+import { type Relay, type RelayHealth, relay } from '../../workers/relay.ts';
 import type { RelayLease } from '../../workers/relay-lease.ts';
 import type { RelayTopics } from '../../workers/relay-topics.ts';
 import type { MemoryBroker, MemoryBrokerConnection } from '../engines/memory-broker.ts';
