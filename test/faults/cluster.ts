@@ -1,4 +1,4 @@
-/** Every role in processes of its own, on a Kafka and a Postgres of their own, each behind a fault proxy. */
+/** Every role in processes of its own, on a Kafka, a Redis and a Postgres of their own, each behind a fault proxy. */
 import { join } from 'node:path';
 import { PlinthClient } from '../../clients/node/index.ts';
 import { startEmbeddedPostgres } from '../../infra/embedded/embedded-postgres.ts';
@@ -9,6 +9,7 @@ import { freePort } from '../support/free-port.ts';
 import { type KafkaServer, ownKafka } from '../support/kafka-server.ts';
 import { adminKey, dataFolder, embedded, type RoleName, until } from '../support/platform-process.ts';
 import type { Cleanup } from '../support/postgres.ts';
+import { ownRedis, type RedisServer } from '../support/redis-server.ts';
 import { type Slot, slot } from './slot.ts';
 
 export const PARTITIONS = 3;
@@ -22,8 +23,12 @@ export interface Cluster {
   readonly projectors: readonly Slot[];
   readonly slots: readonly Slot[];
   readonly client: PlinthClient;
+  /** The same, and it does not try again by itself. */
+  readonly impatient: PlinthClient;
   readonly kafka: KafkaServer;
   readonly kafkaProxy: FaultProxy;
+  readonly redis: RedisServer;
+  readonly redisProxy: FaultProxy;
   readonly postgresProxy: FaultProxy;
   /** Of the Postgres server's own folder, and of the roles. */
   readonly folder: string;
@@ -41,16 +46,23 @@ export interface Cluster {
   activeProjector(): Slot | undefined;
 }
 
+export interface ClusterOptions {
+  /** Begins the relays, and may do to the projectors what is to happen when the first relay works. */
+  readonly joining?: (projectors: readonly Slot[], begin: () => Promise<unknown>) => Promise<unknown>;
+}
+
 /** `t`: cleaned up in the reverse order, please. */
-export async function startCluster(t: Cleanup): Promise<Cluster> {
+export async function startCluster(t: Cleanup, options: ClusterOptions = {}): Promise<Cluster> {
   const folder = await dataFolder(t);
   const kafkaPort = await freePort();
   const kafkaProxy = await startFaultProxy(t, { port: kafkaPort });
-  const [kafka, postgres] = await Promise.all([
+  const [kafka, redis, postgres] = await Promise.all([
     ownKafka(t, { port: kafkaPort, advertisedPort: kafkaProxy.port }),
+    ownRedis(t),
     startEmbeddedPostgres({ dataDir: join(folder, 'postgres') }),
   ]);
   t.after(() => postgres.stop());
+  const redisProxy = await startFaultProxy(t, { port: redis.port });
   const proxied = new URL(postgres.url);
   const postgresProxy = await startFaultProxy(t, { port: Number(proxied.port) });
   proxied.port = String(postgresProxy.port);
@@ -58,6 +70,7 @@ export async function startCluster(t: Cleanup): Promise<Cluster> {
   const env = embedded(folder, {
     DATABASE_URL: proxied.href,
     PLINTH_DATABASE_CONNECTIONS: CONNECTIONS,
+    REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
     KAFKA_BROKERS: brokers.join(','),
     KAFKA_TOPIC_PREFIX: PREFIX,
     KAFKA_PARTITIONS: String(PARTITIONS),
@@ -71,7 +84,7 @@ export async function startCluster(t: Cleanup): Promise<Cluster> {
     const where = role === 'api' ? 'PLINTH_PORT' : 'PLINTH_HEALTH_PORT';
     // Only what is said at `debug` tells which of two works.
     const level = role === 'api' || role === 'scheduler' ? 'warn' : 'debug';
-    const each = slot(role, port, { ...env, [where]: String(port), PLINTH_LOG_LEVEL: level });
+    const each = slot(role, port, folder, { ...env, [where]: String(port), PLINTH_LOG_LEVEL: level });
     slots.push(each);
     return each;
   };
@@ -86,13 +99,20 @@ export async function startCluster(t: Cleanup): Promise<Cluster> {
     );
   const api = await begin('api');
   await there([api]);
-  const relays = [await begin('relay'), await begin('relay')];
   const projectors = [await begin('projector'), await begin('projector')];
   await begin('scheduler');
   await there(slots);
+  const relays: Slot[] = [];
+  const beginRelays = async () => {
+    relays.push(await begin('relay'), await begin('relay'));
+  };
+  await (options.joining ?? ((_, none) => none()))(projectors, beginRelays);
+  await there(slots);
 
   const key = await within(START_WITHIN_MS, 'no admin key', adminKey(folder));
-  const client = new PlinthClient({ url: api.url, key, deadlineMs: 4_000, attemptTimeoutMs: 2_000 });
+  const at = { url: api.url, key, deadlineMs: 4_000, attemptTimeoutMs: 2_000 };
+  const client = new PlinthClient(at);
+  const impatient = new PlinthClient({ ...at, maxAttempts: 1 });
   const works = ['live', 'catching_up'];
   return {
     api,
@@ -100,8 +120,11 @@ export async function startCluster(t: Cleanup): Promise<Cluster> {
     projectors,
     slots,
     client,
+    impatient,
     kafka,
     kafkaProxy,
+    redis,
+    redisProxy,
     postgresProxy,
     folder,
     databaseUrl: postgres.url,

@@ -5,8 +5,10 @@ import type { FaultProxy } from '../support/fault-proxy.ts';
 import { until } from '../support/platform-process.ts';
 import type { Cluster } from './cluster.ts';
 import type { Slot } from './slot.ts';
+import { withoutRedis } from './without-redis.ts';
+import type { Workload } from './workload.ts';
 
-export type EngineFault = (cluster: Cluster) => Promise<void>;
+export type EngineFault = (cluster: Cluster, load: Workload) => Promise<void>;
 
 const CUT_MS = 3_000;
 const SLOW_MS = 4_000;
@@ -14,6 +16,8 @@ const SHORT_HANG_MS = 3_000;
 /** Held back in both directions. */
 const KAFKA_DELAY_MS = 150;
 const POSTGRES_DELAY_MS = 50;
+/** There and back it is less than a command of Redis may take. */
+const REDIS_DELAY_MS = 40;
 const TOLD_WITHIN_MS = 60_000;
 
 export const engineFaults: Readonly<Record<string, EngineFault>> = {
@@ -39,6 +43,16 @@ export const engineFaults: Readonly<Record<string, EngineFault>> = {
     await held(postgresProxy, 'cut', () => untilOneSays([api], 'database'));
   },
   'postgres slow': ({ postgresProxy }) => held(postgresProxy, POSTGRES_DELAY_MS, () => pause(SLOW_MS)),
+  'redis killed': ({ redis, ...cluster }, load) =>
+    withoutRedis(cluster, load, { goes: () => redis.kill('SIGKILL'), comesBack: () => redis.restart() }),
+  async 'redis flushed'({ redis }) {
+    await redis.cli('FLUSHALL');
+  },
+  'redis hangs': ({ redisProxy, ...cluster }, load) =>
+    withoutRedis(cluster, load, { goes: redisProxy.hang, comesBack: redisProxy.heal }),
+  'redis cut': ({ redisProxy, ...cluster }, load) =>
+    withoutRedis(cluster, load, { goes: redisProxy.cut, comesBack: redisProxy.heal }),
+  'redis slow': ({ redisProxy }) => held(redisProxy, REDIS_DELAY_MS, () => pause(SLOW_MS)),
 };
 
 async function held(

@@ -3,12 +3,14 @@
  * is active are killed again and again, and the engines are killed, cut, slowed and left to hang.
  */
 import { pause } from '../crash/within.ts';
-import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { engineFaults } from './engine-faults.ts';
+import { killJoining } from './join-kills.ts';
+import type { KillPoint } from './kill-points.ts';
+import { type Points, projectorKiller, relayKiller, shuffled } from './kills.ts';
 import { prove } from './proof.ts';
 import { recovers } from './recovery.ts';
-import type { Slot } from './slot.ts';
 import { startWorkload, type Workload } from './workload.ts';
 
 export interface FaultRunOptions {
@@ -24,10 +26,14 @@ export interface FaultTally {
   readonly kills: number;
   readonly relayKills: number;
   readonly projectorKills: number;
+  /** How many of them at each named point. */
+  readonly points: Readonly<Partial<Record<KillPoint, number>>>;
   readonly events: number;
   readonly acknowledged: number;
   /** Commands that had to be given more than once. */
   readonly retried: number;
+  /** Verdicts, none of them wrong, and verifies that were not judged. */
+  readonly verified: { readonly judged: number; readonly refused: number };
   readonly lost: number;
   readonly doubled: number;
   /** Of engines, in their order. */
@@ -35,16 +41,20 @@ export interface FaultTally {
   readonly recoverySecondsMax: number;
 }
 
+interface RunOptions extends FaultRunOptions {
+  readonly points: Points;
+  /** Of projectors, before the run. */
+  readonly joiningKills: number;
+}
+
 const RECOVERED_WITHIN_MS = 30_000;
-/** A loaded machine takes long to start a process. */
-const WORKS_WITHIN_MS = 90_000;
 /** After so many kills comes a fault of an engine, at the latest. */
 const MAX_KILLS_BETWEEN_FAULTS = 20;
 const MAX_LUCK_MS = 600;
-/** In so many of a hundred, those that take over are killed while they do. */
-const AGAIN_PERCENT = 25;
-const TAKE_OVER_MS = 2_500;
-const POLL_MS = 20;
+/** Those that take over are killed while they do, so many times in a row at most. */
+const AGAIN = 0.6;
+const MAX_AGAIN = 3;
+const TAKE_OVER_MS = 2_000;
 /** Long runs are to show many kills, not many events. */
 const [THINK_MS, LONG_RUN_THINK_MS, LONG_RUN_KILLS] = [150, 1_000, 100];
 
@@ -54,12 +64,25 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
   const undo: (() => unknown)[] = [];
   let at = 'the start';
   try {
-    const cluster = await startCluster({ after: (fn) => void undo.push(fn) });
+    const points: Points = new Map();
+    let joiningKills = 0;
+    const cluster = await startCluster(
+      { after: (fn) => void undo.push(fn) },
+      {
+        async joining(projectors, begin) {
+          if (kills > 0) joiningKills = await killJoining(projectors, points, begin);
+          else await begin();
+        },
+      },
+    );
     const thinkMs = kills > LONG_RUN_KILLS ? LONG_RUN_THINK_MS : THINK_MS;
-    const load = startWorkload(cluster.client, seed, thinkMs);
+    const { client, impatient } = cluster;
+    const load = startWorkload({ client, impatient, seed, thinkMs });
     undo.push(() => load.stop().catch(() => {}));
     return await faultsOn(cluster, load, {
       ...options,
+      points,
+      joiningKills,
       progress(line) {
         at = line;
         options.progress?.(line);
@@ -72,14 +95,15 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
   }
 }
 
-async function faultsOn(cluster: Cluster, load: Workload, options: FaultRunOptions): Promise<FaultTally> {
-  const { kills, seed, progress, recoveredWithinMs: withinMs = RECOVERED_WITHIN_MS } = options;
+async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): Promise<FaultTally> {
+  const { kills, seed, progress, points, recoveredWithinMs: withinMs = RECOVERED_WITHIN_MS } = options;
   const random = seededRandom(seed);
   const names = Object.keys(engineFaults);
   const every = Math.max(1, Math.min(MAX_KILLS_BETWEEN_FAULTS, Math.floor(kills / names.length)));
   const faults: string[] = [];
   let order: string[] = [];
   let recoverySecondsMax = 0;
+  let [relayKills, projectorKills] = [0, options.joiningKills];
   const recovered = async (what: string, everyRole: boolean): Promise<void> => {
     const { seconds, steps } = await recovers(cluster, load, what, { everyRole, withinMs });
     recoverySecondsMax = Math.max(recoverySecondsMax, seconds);
@@ -90,23 +114,33 @@ async function faultsOn(cluster: Cluster, load: Workload, options: FaultRunOptio
   const fault = async (): Promise<void> => {
     if (order.length === 0) order = shuffled(names, random);
     const name = order.pop()!;
-    // A role that has not started yet is its supervisor's: it may end when it finds no engine.
-    await recovered(`${name}: before`, true);
-    await engineFaults[name]!(cluster);
+    await engineFaults[name]!(cluster, load);
     faults.push(name);
     await recovered(name, true);
   };
+  const killRelay = relayKiller(cluster, { random: seededRandom(seed + 1), points });
+  const killProjector = projectorKiller(cluster, { random: seededRandom(seed + 2), points });
+  const killBoth = async (): Promise<void> => {
+    const [ofRelays, ofProjectors] = await Promise.all([
+      relayKills < kills ? killRelay() : 0,
+      projectorKills < kills ? killProjector() : 0,
+    ]);
+    relayKills += ofRelays;
+    projectorKills += ofProjectors;
+  };
+  const fewest = () => Math.min(relayKills, projectorKills);
 
-  for (let kill = 1; kill <= kills; kill++) {
+  while (fewest() < kills) {
     await pause(random.below(MAX_LUCK_MS));
-    await killBoth(cluster);
-    if (kill < kills && random.below(100) < AGAIN_PERCENT) {
+    await killBoth();
+    for (let again = 0; fewest() < kills && again < MAX_AGAIN && random.chance(AGAIN); again++) {
       await pause(random.below(TAKE_OVER_MS));
-      kill += 1;
-      await killBoth(cluster);
+      await killBoth();
     }
-    await recovered(`kill ${kill}`, kill === kills);
-    if (faults.length * every < kill - every / 2 || kill === kills) await fault();
+    const due = faults.length * every < fewest() - every / 2 || fewest() >= kills;
+    // A role that has not started yet is its supervisor's: it may end when it finds no engine.
+    await recovered(`${relayKills} kills of relays and ${projectorKills} of projectors`, due);
+    if (due) await fault();
   }
   while (faults.length < names.length) await fault();
   await load.stop();
@@ -114,39 +148,15 @@ async function faultsOn(cluster: Cluster, load: Workload, options: FaultRunOptio
   const { acknowledged } = load;
   const proof = await prove(cluster, acknowledged);
   return {
-    kills: 2 * kills,
-    relayKills: kills,
-    projectorKills: kills,
+    kills: relayKills + projectorKills,
+    relayKills,
+    projectorKills,
+    points: Object.fromEntries([...points].sort()),
     ...proof,
     acknowledged: acknowledged.length,
     retried: load.retried(),
+    verified: load.verified(),
     faults,
     recoverySecondsMax: Number(recoverySecondsMax.toFixed(1)),
   };
-}
-
-/** The relay that works or, while it is taken over from, the next one; and the projector alike. */
-async function killBoth(cluster: Cluster): Promise<void> {
-  const victims = await Promise.all([
-    working(cluster.workingRelay, 'relay'),
-    working(cluster.activeProjector, 'projector'),
-  ]);
-  await Promise.all(victims.map((victim) => victim.killAnew()));
-}
-
-async function working(find: () => Slot | undefined, what: string): Promise<Slot> {
-  const endMs = performance.now() + WORKS_WITHIN_MS;
-  for (;;) {
-    const found = find();
-    if (found) return found;
-    if (performance.now() > endMs) throw new Error(`no ${what} works`);
-    await pause(POLL_MS);
-  }
-}
-
-function shuffled<T>(all: readonly T[], random: SeededRandom): T[] {
-  const left = [...all];
-  const order: T[] = [];
-  while (left.length > 0) order.push(...left.splice(random.below(left.length), 1));
-  return order;
 }

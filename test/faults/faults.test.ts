@@ -3,22 +3,23 @@ import { test } from 'node:test';
 import { without } from '../support/servers.ts';
 import { engineFaults } from './engine-faults.ts';
 import { faultRun } from './fault-run.ts';
+import { killPoints } from './kill-points.ts';
 import { compare } from './proof.ts';
 
 const SEED = 20_261_125;
 const KILLS = 30;
 
-test(`${KILLS} kills of the working relay and of the active projector, and what happens to Kafka and Postgres, lose and double nothing, and all recovers by itself within 30 s`, {
-  skip: without('kafka'),
+test(`${KILLS} kills of the working relay and of the active projector, at named points and at others, and what happens to Kafka, Redis and Postgres, lose and double nothing, verify never tells a wrong yes, and all recovers by itself within 30 s`, {
+  skip: without('kafka') || without('redis'),
 }, async (t) => {
   const tally = await faultRun({ kills: KILLS, seed: SEED });
   t.diagnostic(JSON.stringify(tally));
-  const { relayKills, projectorKills, lost, doubled, acknowledged, events } = tally;
-  assert.deepEqual(
-    { relayKills, projectorKills, lost, doubled },
-    { relayKills: KILLS, projectorKills: KILLS, lost: 0, doubled: 0 },
-  );
+  const { relayKills, projectorKills, lost, doubled, acknowledged, events, verified, points } = tally;
+  assert.deepEqual({ lost, doubled }, { lost: 0, doubled: 0 });
+  assert.ok(relayKills >= KILLS && projectorKills >= KILLS, `${relayKills} and ${projectorKills}`);
   assert.ok(acknowledged > 300 && events > acknowledged, `${acknowledged} of ${events}`);
+  assert.ok(verified.judged > 300, `${verified.judged} verdicts`);
+  for (const point of killPoints) assert.ok(points[point], `nothing was killed at ${point}`);
   assert.deepEqual([...new Set(tally.faults)].sort(), Object.keys(engineFaults).sort());
 });
 

@@ -1,8 +1,8 @@
 /**
  * `npx node test/faults/main.ts [--kills N] [--seed S] [--recovered-within-seconds T]`
  *
- * Kills the working relay and the active projector N times each under load, and does to Kafka and Postgres
- * what may happen to them. The last line is JSON; a failure prints its seed, and where it was.
+ * Kills the working relay and the active projector N times each under load, and does to Kafka, Redis and
+ * Postgres what may happen to them. The last line is JSON; a failure prints its seed, and where it was.
  */
 import { parseArgs } from 'node:util';
 import { faultRun } from './fault-run.ts';

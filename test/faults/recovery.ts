@@ -5,6 +5,8 @@ import { positionTopic } from '../../infra/kafka/position-topic.ts';
 import { systemClock } from '../../infra/system-clock.ts';
 import { pause, within } from '../crash/within.ts';
 import type { Cluster } from './cluster.ts';
+import type { Probe } from './slot.ts';
+import { verifyOnce } from './verifying.ts';
 import type { Workload } from './workload.ts';
 
 const POLL_MS = 50;
@@ -32,15 +34,18 @@ export async function recovers(
     if (name !== null) step = name;
   };
   const whole = async (): Promise<void> => {
-    const { keyId, position, token } = await load.probe();
+    const key = await load.issue();
+    const { keyId, position, token } = key;
     next('in the read model');
     await untilHolds(endMs, () => readable(cluster, keyId, token));
+    next('verified');
+    if (key.secret !== null) await untilHolds(endMs, () => verifyOnce(cluster.impatient, key, true));
     next('in the topics');
     await relayed(cluster, endMs, position);
     next(everyRole ? 'every role ready' : null);
     if (!everyRole) return;
     await untilHolds(endMs, async () =>
-      (await Promise.all(cluster.slots.map((slot) => slot.probe()))).every(({ ready }) => ready === true),
+      (await Promise.all(cluster.slots.map((slot) => slot.probe()))).every(isContent),
     );
     next(null);
   };
@@ -62,6 +67,11 @@ export async function recovers(
   return { seconds: (performance.now() - startedMs) / 1000, steps: steps.join(', ') };
 }
 
+/** Nothing is the matter: also not with what it can do without. */
+function isContent({ ready, reasons }: Probe): boolean {
+  return ready === true && Object.keys(reasons).length === 0;
+}
+
 /** None has ended but those that were killed. */
 export function assertAllLive({ slots }: Pick<Cluster, 'slots'>): void {
   const ended = slots.map((slot) => slot.ownEnd()).filter((end) => end !== null);
@@ -75,7 +85,12 @@ async function untilHolds(endMs: number, holds: () => Promise<boolean>): Promise
   }
 }
 
-async function readable({ client }: Cluster, keyId: string, token: string): Promise<boolean> {
+/** Whether the read model has the key, at the position at least. */
+export async function readable(
+  { client }: Pick<Cluster, 'client'>,
+  keyId: string,
+  token: string,
+): Promise<boolean> {
   try {
     await client.getKey(keyId, { position: token });
     return true;

@@ -1,9 +1,16 @@
 /** The place of one process of a cluster: what is killed there is started anew, with the same settings. */
-
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pause, within } from '../crash/within.ts';
 import { type Ended, launchRole, type PlatformProcess, type RoleName } from '../support/platform-process.ts';
 import type { Cleanup } from '../support/postgres.ts';
+import type { KillPoint } from './kill-points.ts';
 
+const PRELOAD = new URL('./kill-preload.ts', import.meta.url).href;
 const PROBE_TIMEOUT_MS = 8_000;
+/** One that has not got to the point where it is to die by then dies where it is. */
+const DIES_WITHIN_MS = 45_000;
+const POLL_MS = 20;
 const MAX_SAID_CHARS = 3_000;
 
 export interface Probe {
@@ -13,11 +20,23 @@ export interface Probe {
   readonly reasons: Readonly<Record<string, string>>;
 }
 
+/** `there`: where it was to. `late`: it did not get there, and was killed. `stopped`: it ended in order. */
+export type Death = 'there' | 'late' | 'stopped' | 'spared';
+
 export interface Slot {
   readonly role: RoleName;
   readonly url: string;
-  /** Kills what runs here and starts it anew at once. */
-  killAnew(): Promise<void>;
+  /** Kills what runs here and starts it anew at once; `meanwhile`: when this has ended. */
+  killAnew(meanwhile?: () => Promise<unknown>): Promise<void>;
+  /**
+   * Lets what runs here die at the point, the nth time that it gets there, and starts it anew. `stops`: it is
+   * told to stop, and dies on its way out.
+   */
+  dieAt(point: KillPoint, nth: number, stops?: boolean): Promise<Death>;
+  /** Kills what runs here and lets the next die at the point; the one after that stays. */
+  dieAnewAt(point: KillPoint): Promise<Death>;
+  /** It need not die any more, and goes on. */
+  spare(): void;
   /** What it said last of a component or a projection: its state, or null. */
   state(name: string): string | null;
   started(): boolean;
@@ -31,8 +50,20 @@ export interface Slot {
   kill(): Promise<void>;
 }
 
-export function slot(role: RoleName, port: number, env: Readonly<Record<string, string>>): Slot {
+/** `folder`: for what the process is told by a file. */
+export function slot(
+  role: RoleName,
+  port: number,
+  folder: string,
+  env: Readonly<Record<string, string>>,
+): Slot {
+  const killFile = join(folder, `kill-${role}-${port}`);
+  const lethal = {
+    FAULT_KILL_FILE: killFile,
+    NODE_OPTIONS: `--import=${PRELOAD}`,
+  };
   let running: PlatformProcess;
+  let spared: () => void = () => {};
   let ownEnd: string | null = null;
   let asked = false;
   const undo: (() => unknown)[] = [];
@@ -42,7 +73,7 @@ export function slot(role: RoleName, port: number, env: Readonly<Record<string, 
   const launch = (): void => {
     undo.length = 0;
     asked = false;
-    const process = launchRole(cleanup, role, { env });
+    const process = launchRole(cleanup, role, { env: { ...env, ...lethal } });
     running = process;
     void process.ended.then(({ code, signal, stderr, stdout }) => {
       if (running !== process || asked) return;
@@ -54,14 +85,54 @@ export function slot(role: RoleName, port: number, env: Readonly<Record<string, 
     running.kill('SIGKILL');
     await running.ended;
   };
+  const started = () => running.stdout().includes('"message":"started"');
+  const aim = (point: KillPoint | null, nth = 1): void =>
+    writeFileSync(killFile, point === null ? '' : `${point} ${nth}`);
+  const death = async (): Promise<Death> => {
+    const process = running;
+    const sparing = new Promise<'spared'>((resolve) => {
+      spared = () => resolve('spared');
+    });
+    const late = () => 'late' as const;
+    const end = await within(DIES_WITHIN_MS, '', Promise.race([process.ended, sparing])).catch(late);
+    aim(null);
+    if (end === 'spared') {
+      asked = false;
+      process.kill('SIGUSR2');
+      return 'spared';
+    }
+    if (end === 'late') await kill();
+    launch();
+    if (end === 'late') return 'late';
+    return end.signal === 'SIGKILL' ? 'there' : 'stopped';
+  };
+  aim(null);
   launch();
   return {
     role,
     url,
-    async killAnew() {
+    async killAnew(meanwhile) {
       await kill();
+      await meanwhile?.();
       launch();
     },
+    async dieAt(point, nth, stops = false) {
+      // What has not started yet takes the signal for its end.
+      while (!started()) await pause(POLL_MS);
+      asked = true;
+      aim(point, nth);
+      running.kill('SIGUSR2');
+      if (stops) running.kill('SIGTERM');
+      return death();
+    },
+    async dieAnewAt(point) {
+      await kill();
+      aim(point);
+      launch();
+      asked = true;
+      return death();
+    },
+    spare: () => spared(),
     state(name) {
       const text = running.stdout();
       const at = Math.max(
@@ -70,7 +141,7 @@ export function slot(role: RoleName, port: number, env: Readonly<Record<string, 
       );
       return at < 0 ? null : (/"state":"([a-z_]+)"/.exec(text.slice(at, at + 200))?.[1] ?? null);
     },
-    started: () => running.stdout().includes('"message":"started"'),
+    started,
     async probe() {
       try {
         const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });

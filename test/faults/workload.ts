@@ -1,6 +1,6 @@
 /**
- * Clients that issue, update and revoke keys over the API, each one command after the other. A command that
- * is not answered is given again with the same `Idempotency-Key` until it is.
+ * Clients that issue, update and revoke keys over the API, each one command after the other, and others that
+ * verify them. A command that is not answered is given again with the same `Idempotency-Key` until it is.
  */
 
 import type { PlinthClient } from '../../clients/node/index.ts';
@@ -8,11 +8,15 @@ import { PlinthClientError } from '../../clients/node/index.ts';
 import { parsePositionToken } from '../../schemas/envelope.ts';
 import { pause } from '../crash/within.ts';
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';
+import { type HeldKey, HeldKeys } from './held-keys.ts';
+import { startVerifying } from './verifying.ts';
 
 export const CLIENTS = 8;
 const MAX_UNANSWERED_MS = 120_000;
 const RETRY_PAUSE_MS = 50;
 const KEYS_OF_A_CLIENT = 5;
+/** Nothing is denied for it; it makes every verify ask the limiter. */
+const LIMIT = { name: 'burst', limit: 1_000_000, windowSeconds: 60 };
 
 export type Operation = 'issue' | 'update' | 'revoke';
 
@@ -29,21 +33,32 @@ export interface Workload {
   readonly acknowledged: readonly Acknowledged[];
   /** Commands that were given more than once. */
   readonly retried: () => number;
-  /** Commands under way. */
-  readonly inFlight: () => number;
-  /** Gives one more command now and answers where it stands in the log. */
-  probe(): Promise<Acknowledged>;
+  /** Verdicts, and verifies that were not judged. */
+  readonly verified: () => { readonly judged: number; readonly refused: number };
+  /** One more command, given now; throws when a client has failed. */
+  issue(): Promise<HeldKey & Acknowledged>;
+  rename(key: HeldKey): Promise<Acknowledged>;
+  revoke(key: HeldKey): Promise<Acknowledged>;
   /** No new commands; throws what a client failed with. */
   stop(): Promise<void>;
 }
 
-/** `thinkMs`: between two commands of a client, at most. */
-export function startWorkload(client: PlinthClient, seed: number, thinkMs: number): Workload {
+export interface WorkloadOptions {
+  readonly client: PlinthClient;
+  /** One that does not try again by itself. */
+  readonly impatient: PlinthClient;
+  readonly seed: number;
+  /** Between two commands of a client, at most. */
+  readonly thinkMs: number;
+}
+
+export function startWorkload({ client, impatient, seed, thinkMs }: WorkloadOptions): Workload {
   const acknowledged: Acknowledged[] = [];
   const stop = new AbortController();
   let failure: Error | undefined;
+  const held = new HeldKeys();
   let serial = 0;
-  let [retried, inFlight] = [0, 0];
+  let retried = 0;
 
   const untilAnswered = async (
     operation: Operation,
@@ -51,73 +66,89 @@ export function startWorkload(client: PlinthClient, seed: number, thinkMs: numbe
   ): Promise<Acknowledged> => {
     const idempotencyKey = `${operation}-${++serial}`;
     const endMs = Date.now() + MAX_UNANSWERED_MS;
-    inFlight += 1;
-    try {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          const { id, position } = await give({ idempotencyKey });
-          if (attempt > 1) retried += 1;
-          if (position === null) throw new Error(`${idempotencyKey} was acknowledged without a position`);
-          const one = {
-            operation,
-            keyId: id,
-            token: position,
-            position: parsePositionToken(position)!.position,
-          };
-          acknowledged.push(one);
-          return one;
-        } catch (error) {
-          if (!isPassing(error) || Date.now() > endMs) {
-            throw new Error(`${idempotencyKey}: ${(error as Error).message}`, { cause: error });
-          }
-          await pause(RETRY_PAUSE_MS);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const { id, position } = await give({ idempotencyKey });
+        if (attempt > 1) retried += 1;
+        if (position === null) throw new Error(`${idempotencyKey} was acknowledged without a position`);
+        const one = {
+          operation,
+          keyId: id,
+          token: position,
+          position: parsePositionToken(position)!.position,
+        };
+        acknowledged.push(one);
+        return one;
+      } catch (error) {
+        if (!isPassing(error) || Date.now() > endMs) {
+          throw new Error(`${idempotencyKey}: ${(error as Error).message}`, { cause: error });
         }
+        await pause(RETRY_PAUSE_MS);
       }
-    } finally {
-      inFlight -= 1;
     }
   };
-  const issue = () => {
+  const issue = async (): Promise<HeldKey & Acknowledged> => {
     const name = `Key ${serial}`;
     const ownerId = `owner-${serial % 50}`;
-    return untilAnswered('issue', async (options) => {
-      const { key, position } = await client.issueKey({ name, ownerId }, options);
-      return { id: key.id, position };
+    let secret: string | null = null;
+    const one = await untilAnswered('issue', async (options) => {
+      const issued = await client.issueKey({ name, ownerId, limits: [LIMIT] }, options);
+      secret = issued.secret;
+      return { id: issued.key.id, position: issued.position };
     });
+    const known = { token: one.token, atMs: performance.now() };
+    const key = { ...one, secret, issued: known, revocation: null };
+    held.add(key);
+    return key;
+  };
+  const rename = ({ keyId }: HeldKey): Promise<Acknowledged> => {
+    const name = `Renamed ${serial}`;
+    return untilAnswered('update', (options) => client.updateKey(keyId, { name }, options));
+  };
+  const revoke = async (key: HeldKey): Promise<Acknowledged> => {
+    const { keyId } = key;
+    key.revocation = { acknowledged: null };
+    const one = await untilAnswered('revoke', (options) =>
+      client.revokeKey(keyId, { reason: 'lost' }, options),
+    );
+    key.revocation = { acknowledged: { token: one.token, atMs: performance.now() } };
+    held.moved(key);
+    return one;
   };
   const run = async (random: SeededRandom): Promise<void> => {
-    const keys: string[] = [];
+    const keys: HeldKey[] = [];
     while (!stop.signal.aborted) {
       const dice = random.below(100);
       if (keys.length === 0 || (dice < 40 && keys.length < KEYS_OF_A_CLIENT)) {
-        keys.push((await issue()).keyId);
+        keys.push(await issue());
       } else if (dice < 75) {
-        const name = `Renamed ${serial}`;
-        const key = random.pick(keys);
-        await untilAnswered('update', (options) => client.updateKey(key, { name }, options));
+        await rename(random.pick(keys));
       } else {
-        const [key] = keys.splice(random.below(keys.length), 1);
-        await untilAnswered('revoke', (options) => client.revokeKey(key!, { reason: 'lost' }, options));
+        await revoke(keys.splice(random.below(keys.length), 1)[0]!);
       }
       await pause(random.below(thinkMs + 1));
     }
   };
+  const failed = (error: Error): void => {
+    failure ??= error;
+  };
   const running = Array.from({ length: CLIENTS }, (_, index) =>
-    run(seededRandom(seed * CLIENTS + index)).catch((error: Error) => {
-      failure ??= error;
-    }),
+    run(seededRandom(seed * CLIENTS + index)).catch(failed),
   );
+  const verifying = startVerifying(impatient, held, seed, thinkMs, failed);
   return {
     acknowledged,
     retried: () => retried,
-    inFlight: () => inFlight,
-    probe() {
+    verified: () => ({ judged: verifying.judged(), refused: verifying.refused() }),
+    issue() {
       if (failure) throw failure;
       return issue();
     },
+    rename,
+    revoke,
     async stop() {
       stop.abort();
-      await Promise.all(running);
+      await Promise.all([...running, verifying.stop()]);
       if (failure) throw failure;
     },
   };
