@@ -334,12 +334,24 @@ test('readiness names what is missing', async (t) => {
   assert.equal((await app.inject('/livez')).statusCode, 200);
 });
 
-test('a database that drops its connection is no fault of the request', async (t) => {
+test('a store that drops its connection is no fault of the request, and says when to come again', async (t) => {
+  const lost = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+  let outage: 'unavailable' | 'overloaded' | null = null;
   const { app } = await scratchApi(t, {
     ready: async () => {
-      throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+      throw lost;
     },
+    outage: (error) => (error === lost ? outage : null),
   });
-  const answer = await app.inject('/readyz');
-  assert.deepEqual([answer.statusCode, answer.json<Problem>().code], [500, 'internal']);
+  const told = async () => {
+    const { statusCode, headers, payload } = await app.inject('/readyz');
+    const { code, detail } = JSON.parse(payload) as Problem;
+    assert.doesNotMatch(detail, /ECONNRESET/);
+    return [statusCode, code, headers['retry-after']];
+  };
+  assert.deepEqual(await told(), [500, 'internal', undefined]);
+  outage = 'unavailable';
+  assert.deepEqual(await told(), [503, 'unavailable', '1']);
+  outage = 'overloaded';
+  assert.deepEqual(await told(), [503, 'overloaded', '1']);
 });

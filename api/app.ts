@@ -39,6 +39,7 @@ const KEEP_ALIVE_TIMEOUT_MS = 72_000;
 const HANDLER_TIMEOUT_MS = 30_000;
 
 export function buildApp<S>(deps: ApiDeps<S>, domainRoutes: readonly Route<S>[]): FastifyInstance {
+  const answerError = problemErrorHandler(deps.outage?.bind(deps) ?? (() => null));
   const app = Fastify({
     ...(deps.logger ? { loggerInstance: deps.logger } : { logger: false }),
     // One logger for all: a child for each request costs more than the line it writes.
@@ -56,14 +57,14 @@ export function buildApp<S>(deps: ApiDeps<S>, domainRoutes: readonly Route<S>[])
     clientErrorHandler: clientErrorHandler(deps.random) as never,
     frameworkErrors(error, request, reply) {
       dress(request, reply);
-      problemErrorHandler(error, request, reply);
+      answerError(error, request, reply);
     },
   });
 
   app.decorateRequest('caller', null);
   app.decorateRequest('trace', null);
   acceptJsonBodies(app);
-  app.setErrorHandler(problemErrorHandler);
+  app.setErrorHandler(answerError);
   const methodsOf = pathIndex(app);
   answerUnmatched(app, methodsOf);
   refuseTunnels(app, deps.random);

@@ -37,6 +37,8 @@ export interface ApiDeps<S> {
   epoch(): Epoch;
   /** Keyed digest of a request's body: tells a retry from another request under the same key. */
   requestDigest(body: Uint8Array): string;
+  /** Whether the error is that of an engine which is away or has too much to do, by the code of its answer. */
+  outage?(error: unknown): 'unavailable' | 'overloaded' | null;
   /** Told of every answer. */
   observe?(request: ObservedRequest): void;
   live(): boolean;

@@ -1,11 +1,15 @@
 /** A deadline for what has none of its own. */
 import type { Clock } from '../commands/clock.ts';
 
-/** Rejects when `work` has not ended in time; `work` itself goes on, and nobody hears of it. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+}
+
+/** Rejects with `NoAnswer` when `work` has not ended in time; `work` itself goes on, and nobody hears of it. */
 export async function within<T>(clock: Clock, timeoutMs: number, what: string, work: Promise<T>): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(timeoutMs, done.signal).then(() => {
-    throw new Error(`no answer within ${timeoutMs} ms: ${what}`);
+    throw new NoAnswer(`no answer within ${timeoutMs} ms: ${what}`);
   });
   late.catch(() => {});
   work.catch(() => {});

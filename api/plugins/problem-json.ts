@@ -22,18 +22,29 @@ export function answerProblem(
     .send(problem);
 }
 
+/** Whether an error is an engine's that is away or has too much to do. */
+type Outage = (error: unknown) => 'unavailable' | 'overloaded' | null;
+
 /** The handler of every error, Fastify's own included. What nobody foresaw is logged whole and told as `internal`. */
-export function problemErrorHandler(
-  error: unknown,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): FastifyReply {
-  const rejection = rejectionOf(error, request.routeOptions.bodyLimit);
-  if (rejection.code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
-  else if (rejection.code === 'unavailable')
-    request.log.warn({ err: error, reqId: request.id }, 'unavailable');
-  return answerProblem(request, reply, rejection);
+export function problemErrorHandler(outage: Outage) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const rejection = rejectionOf(error, outage, request.routeOptions.bodyLimit);
+    const { code } = rejection;
+    if (code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
+    else if (code === 'unavailable') request.log.warn({ err: error, reqId: request.id }, 'unavailable');
+    return answerProblem(request, reply, rejection);
+  };
 }
+
+/** Of a command it is not said whether it was carried out: its `Idempotency-Key` makes it safe to repeat. */
+const OUTAGES: Readonly<Record<'unavailable' | 'overloaded', Rejection>> = {
+  unavailable: {
+    code: 'unavailable',
+    detail:
+      'A store that this needs is away. Send it again, a write with the same Idempotency-Key: it may have been carried out.',
+  },
+  overloaded: { code: 'overloaded', detail: 'Too much waits for a store that this needs.' },
+};
 
 interface FastifyFault {
   readonly code?: string;
@@ -42,7 +53,7 @@ interface FastifyFault {
 }
 
 /** `bodyLimit`: of the route, in bytes. */
-export function rejectionOf(error: unknown, bodyLimit?: number): Rejection {
+export function rejectionOf(error: unknown, outage: Outage, bodyLimit?: number): Rejection {
   if (error instanceof PlinthError) return error.rejection;
   const fault = (error ?? {}) as FastifyFault;
   if (error instanceof InvalidAppend && /too_large/.test(error.reason)) {
@@ -64,7 +75,7 @@ export function rejectionOf(error: unknown, bodyLimit?: number): Rejection {
       return { code: 'uri_too_long', detail: 'A part of the path is too long.' };
     case 'FST_ERR_HANDLER_TIMEOUT':
       return { code: 'overloaded', detail: 'The answer took too long.' };
-    // Not ECONNRESET: a database that went away says that too, and Fastify gives a status to one of the body.
+    // Not ECONNRESET: a store that went away says that too, and Fastify gives a status to one of the body.
     case 'ERR_STREAM_PREMATURE_CLOSE':
       return { code: 'invalid_request', detail: 'The body ended before its stated length.' };
   }
@@ -72,6 +83,8 @@ export function rejectionOf(error: unknown, bodyLimit?: number): Rejection {
   if (fault.statusCode !== undefined && fault.statusCode >= 400 && fault.statusCode < 500) {
     return { code: 'invalid_request', detail: 'The request could not be read.' };
   }
+  const away = outage(error);
+  if (away !== null) return OUTAGES[away];
   return { code: 'internal', detail: 'Something broke here. The request id finds it in the log.' };
 }
 

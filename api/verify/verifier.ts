@@ -115,11 +115,15 @@ export function createVerifier(deps: VerifierDeps): Verifier {
   const place = () => {
     const head = freshness.head;
     if (head !== null) return positionToken(head.epoch, head.position);
-    throw new PlinthError('verify_stale', 'The log has not been seen yet.', {
-      extra: { retryAfterSeconds: 1 },
-    });
+    throw staleVerify('The log has not been seen yet.');
   };
-  const head = async () => (await log.head()).position;
+  const head = async () => {
+    try {
+      return (await log.head()).position;
+    } catch (cause) {
+      throw staleVerify('The log cannot be asked now.', cause);
+    }
+  };
   const verifying = {
     facts,
     peppers,
@@ -146,4 +150,8 @@ export function createVerifier(deps: VerifierDeps): Verifier {
       await freshness.close();
     },
   };
+}
+
+function staleVerify(detail: string, cause?: unknown): PlinthError {
+  return new PlinthError('verify_stale', detail, { extra: { retryAfterSeconds: 1 } }, { cause });
 }

@@ -12,6 +12,7 @@ import { UsageRecorder } from '../../commands/usage/usage-recorder.ts';
 import { hurriedBy } from '../../projections/hints.ts';
 import { verifyRowLoader } from '../../projections/keys/verify-row.ts';
 import type { Epoch } from '../../schemas/envelope.ts';
+import { outageOf } from '../outage.ts';
 import { postgresChangesSource } from '../postgres/changes-source.ts';
 import { revisionTables } from '../postgres/revision-tables.ts';
 import { redisSharedCache } from '../redis/shared-cache.ts';
@@ -127,6 +128,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       ...(settings.trustedProxies ? { trustedProxies: settings.trustedProxies } : {}),
       epoch: currentEpoch,
       requestDigest: (body) => requestDigest(digestKey, body),
+      outage: outageOf,
       observe: metrics.observe,
       live: () => true,
       ready,

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../api/app.ts';
 import type { Readiness } from '../../api/deps.ts';
 import { PlinthError } from '../../schemas/errors.ts';
+import { outageOf } from '../outage.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Engines } from './engines.ts';
@@ -31,6 +32,7 @@ export async function startHealthServer(
       },
       epoch: () => epoch,
       requestDigest: () => '',
+      outage: outageOf,
       observe: metrics.observe,
       live: () => true,
       ready,

@@ -158,5 +158,5 @@ export function startWorkload({ client, impatient, seed, thinkMs }: WorkloadOpti
 function isPassing(error: unknown): boolean {
   if (!(error instanceof PlinthClientError)) return false;
   const { status } = error;
-  return status === null || status >= 500 || status === 429 || status === 408;
+  return status === null || status === 503 || status === 429 || status === 408;
 }

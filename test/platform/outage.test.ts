@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { PlinthClient } from '../../clients/node/index.ts';
 import { killPostgres } from '../crash/postgres-kill.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
 import {
   adminKey,
   dataFolder,
@@ -11,6 +12,7 @@ import {
   startRole,
   until,
 } from '../support/platform-process.ts';
+import { testDatabase } from '../support/postgres.ts';
 
 /** Of `/readyz`: its status, and the names of what stands in the way. */
 async function readiness(url: string): Promise<{ status: number; failing: string[]; text: string }> {
@@ -104,4 +106,49 @@ test('an embedded server that is killed under the process is started again, and 
   const ended = await platform.stop('SIGINT');
   assert.deepEqual([ended.code, ended.signal], [0, null], ended.stderr);
   assert.equal(await postgresPid(folder), null);
+});
+
+test('while the database is away every answer is a 503 that says when to come again, and a command that is repeated under its key is carried out once', async (t) => {
+  const database = new URL(await testDatabase(t));
+  const proxy = await startFaultProxy(t, { host: database.hostname, port: Number(database.port) });
+  database.host = `127.0.0.1:${proxy.port}`;
+  const folder = await dataFolder(t);
+  const env = embedded(folder, { DATABASE_URL: database.href, PLINTH_DATABASE_CONNECTIONS: '6' });
+  const { url } = await startRole(t, 'start', { env });
+  const admin = await adminKey(folder);
+  const ask = (method: string, path: string, body?: object) =>
+    fetch(`${url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${admin}`,
+        ...(body && { 'content-type': 'application/json', 'idempotency-key': 'once' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  const issue = () => ask('POST', '/v1/keys', { name: 'Once' });
+  assert.equal((await ask('GET', '/v1/keys')).status, 200);
+
+  proxy.cut();
+  const codes = new Set<string>();
+  await until('its caller is not known any more', async () => {
+    for (const answer of await Promise.all([issue(), ask('GET', '/v1/keys')])) {
+      const text = await answer.text();
+      assert.equal(answer.status, 503, text);
+      assert.ok(Number(answer.headers.get('retry-after')) > 0, text);
+      codes.add((JSON.parse(text) as { code: string }).code);
+    }
+    return codes.has('verify_stale');
+  });
+  assert.ok(codes.has('unavailable'), [...codes].join());
+
+  proxy.heal();
+  let first: Response | undefined;
+  await until('it is issued', async () => {
+    first = await issue();
+    return first.status === 201;
+  });
+  const again = await issue();
+  const idOf = async (answer: Response) => ((await answer.json()) as { key: { id: string } }).key.id;
+  assert.equal(again.headers.get('idempotency-replayed'), 'true');
+  assert.equal(await idOf(again), await idOf(first!));
 });

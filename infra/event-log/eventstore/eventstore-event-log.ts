@@ -4,7 +4,7 @@ import type { Clock } from '../../../commands/clock.ts';
 import type { Expected } from '../../../commands/event-log.ts';
 import type { Epoch } from '../../../schemas/envelope.ts';
 import type { Secret } from '../../../schemas/secret.ts';
-import { within } from '../../within.ts';
+import { NoAnswer, within } from '../../within.ts';
 import type { PlatformLog } from '../platform-log.ts';
 import { subscription } from '../subscription.ts';
 import { validateAppend } from '../validate-append.ts';
@@ -100,7 +100,7 @@ export async function openEventStoreEventLog(options: EventStoreEventLogOptions)
         signal: AbortSignal.any([signal, closed.signal]),
         readAll,
         onWake: awake.on,
-        isTransient: (error) => error instanceof EventStoreUnavailable || isLate(error),
+        isTransient: (error) => error instanceof EventStoreUnavailable || error instanceof NoAnswer,
       }),
     async head() {
       const [now, position] = await Promise.all([epoch.read(), end.position()]);
@@ -115,8 +115,4 @@ export async function openEventStoreEventLog(options: EventStoreEventLogOptions)
     waitingAppends: appending.waiting,
     close,
   };
-}
-
-function isLate(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('no answer within');
 }
