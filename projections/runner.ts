@@ -2,8 +2,9 @@
  * The runner of one projection: takes the lease (or stands by), works through sessions, and outlives
  * what goes wrong in them.
  */
+import { FED_ELSEWHERE, fedElsewhere } from './fed-elsewhere.ts';
 import type { Feed } from './feed.ts';
-import { runFeedSession } from './feed-session.ts';
+import { type FeedSessionOptions, runFeedSession } from './feed-session.ts';
 import { describe } from './parking.ts';
 import type { PreparedBatch } from './prepared-batches.ts';
 import { feedDomains } from './projection.ts';
@@ -15,6 +16,8 @@ export const LEASE_MS = 1500;
 /** How often a standby asks for the lease. */
 export const STANDBY_POLL_MS = 250;
 const HALTED_POLL_MS = 1000;
+/** How often a runner without a feed looks whether others still feed it. */
+const FED_POLL_MS = 1000;
 /** How long a runner waits for an upgrade, or for newer code to go, before it tries again. */
 const PAUSE_MS = 5000;
 const MIN_RETRY_MS = 50;
@@ -27,7 +30,7 @@ const MIN_HOLD_OFF_MS = 500;
 const MAX_HOLD_OFF_MS = 30_000;
 
 export interface RunnerDeps<T> extends ProjectionDeps<T> {
-  /** Null: there is none. A projection that others feed goes back to the log then, so all or none have it. */
+  /** Null: there is none, and what others feed is left to them as long as they do. */
   readonly feed: Feed | null;
 }
 
@@ -79,7 +82,8 @@ export interface ProjectionRunner {
 
 export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions): ProjectionRunner {
   const { projection, store, log, clock, feed } = deps;
-  const domains = feed && feedDomains(projection);
+  const domains = feedDomains(projection);
+  const isForsaken = fedElsewhere(deps);
   let state: RunnerState = 'starting';
   let problem: string | null = null;
   let progress: Progress | null = null;
@@ -148,7 +152,14 @@ export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions)
     }
     if (acquired.kind === 'retired') return { waitMs: 0, reopen: true };
     if (acquired.kind === 'fed') {
-      await beFed(acquired, signal);
+      holder = null;
+      if (domains && feed) await beFed(acquired, { feed, domains, signal });
+      else if (!domains || (await isForsaken(acquired))) await store.leave(acquired);
+      else {
+        pendingMs = null;
+        become('standby', FED_ELSEWHERE);
+        return { waitMs: FED_POLL_MS, reopen: false };
+      }
       return { waitMs: 0, reopen: true };
     }
     holder = options.holder;
@@ -179,16 +190,15 @@ export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions)
     return { waitMs: 0, reopen: true };
   };
   /** As long as the membership lasts. */
-  const beFed = async (fed: Extract<Acquired, { kind: 'fed' }>, signal: AbortSignal): Promise<void> => {
-    holder = null;
+  const beFed = async (
+    fed: Extract<Acquired, { kind: 'fed' }>,
+    by: Omit<FeedSessionOptions, 'progress'>,
+  ): Promise<void> => {
     member = true;
-    if (!feed || !domains) return store.leave(fed);
     const startedMs = clock.now();
     try {
       const how = await runFeedSession(deps, fed, {
-        feed,
-        domains,
-        signal,
+        ...by,
         progress(now) {
           const { revision, state } = fed;
           progress = { ...now, revision, state };

@@ -54,7 +54,7 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
     ]);
     const runners = (projector?.health() ?? []).map(({ projection, state, problem }): [string, Check] => {
       const ok = state === 'live' || state === 'standby' || state === 'catching_up';
-      return [`projection:${projection}`, { ok, detail: ok ? null : (problem ?? state) }];
+      return [`projection:${projection}`, { ok, detail: problem ?? (ok ? null : state) }];
     });
     const relays = relay === null ? [] : [relay.health()];
     const carriers = relays.map(({ state, problem }): [string, Check] => {
