@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { appendBenchmark } from './append.ts';
 import { type Benchmark, type Result, runBenchmark } from './harness.ts';
+import { kafkaProjectBenchmark } from './kafka-project.ts';
 import { projectBenchmark } from './project.ts';
 import { relayBenchmark } from './relay.ts';
 import { verifyBenchmark } from './verify.ts';
@@ -16,6 +17,7 @@ const benchmarks: readonly Benchmark[] = [
   projectBenchmark,
   visibleBenchmark,
   relayBenchmark,
+  kafkaProjectBenchmark,
   visibleClusterBenchmark,
   verifyRedisBenchmark,
 ];
