@@ -3,6 +3,10 @@ import type { Bookmark, Position, Recorded } from '../schemas/envelope.ts';
 import { type Partition, partitionOf, topicDomainOf, topicDomains } from '../schemas/topics.ts';
 import type { Outgoing, RelayRecord } from './relay-topics.ts';
 
+/** Events of one transaction, at most, and bytes of their data and metadata. */
+export const BATCH_EVENTS = 500;
+const BATCH_BYTES = 4 * 1024 * 1024;
+
 export interface RelayBatch {
   readonly records: readonly Outgoing[];
   readonly record: RelayRecord;
@@ -55,4 +59,27 @@ export function relayBatch(from: RelayRecord, events: readonly Recorded[], water
   }
   const record = { ...from, bookmark, last: Object.fromEntries(last) as Record<string, Position[]> };
   return { records, record, lagging };
+}
+
+/** Within the bounds of a transaction. */
+export function* runsOf(events: readonly Recorded[]): Generator<readonly Recorded[]> {
+  let [from, bytes] = [0, 0];
+  for (const [index, event] of events.entries()) {
+    const size = sizeOf(event);
+    if (index > from && (bytes + size > BATCH_BYTES || index - from >= BATCH_EVENTS)) {
+      yield events.slice(from, index);
+      [from, bytes] = [index, 0];
+    }
+    bytes += size;
+  }
+  if (from < events.length) yield events.slice(from);
+}
+
+function sizeOf({ data, metadata }: Recorded): number {
+  return data.length + metadata.length;
+}
+
+/** May grow by another slice. */
+export function isSmall(held: readonly Recorded[]): boolean {
+  return held.length < BATCH_EVENTS && held.reduce((bytes, event) => bytes + sizeOf(event), 0) < BATCH_BYTES;
 }

@@ -7,17 +7,14 @@ import type { Clock } from '../commands/clock.ts';
 import type { EventLog } from '../commands/event-log.ts';
 import { eventMismatch, historyMismatch } from '../projections/history-check.ts';
 import { readAhead } from '../projections/read-ahead.ts';
-import { type Position, type Recorded, type Slice, START } from '../schemas/envelope.ts';
+import { type Bookmark, type Position, type Recorded, type Slice, START } from '../schemas/envelope.ts';
 import { topicDomainOf } from '../schemas/topics.ts';
-import { firstRecord, relayBatch } from './relay-batch.ts';
+import { BATCH_EVENTS, firstRecord, isSmall, relayBatch, runsOf } from './relay-batch.ts';
 import type { RelayLease } from './relay-lease.ts';
 import type { Footing, RelayRecord, RelayTopics } from './relay-topics.ts';
 
 /** Between the commit of one round of watermarks and the next: with the commit itself, less than 50 ms. */
 export const WATERMARK_EVERY_MS = 35;
-/** Events of one transaction, at most, and bytes of their data and metadata. */
-const BATCH_EVENTS = 500;
-const BATCH_BYTES = 4 * 1024 * 1024;
 /** The log's epoch and end are compared at least this often. */
 const HISTORY_CHECK_MS = 1_000;
 const STANDBY_POLL_MS = 250;
@@ -191,9 +188,11 @@ async function follow(
   let checkedMs = clock.now();
   /** A partition lags, and nothing may come that would bring it a watermark. */
   let owed = relayBatch(record, [], false).lagging;
+  /** Read, and to go with the next watermarks: under a steady stream a transaction each would cost most. */
+  let held: readonly Recorded[] = [];
 
-  const commit = async (events: readonly Recorded[]): Promise<void> => {
-    const due = clock.now() - watermarkedMs >= WATERMARK_EVERY_MS;
+  const isDue = () => clock.now() - watermarkedMs >= WATERMARK_EVERY_MS;
+  const commit = async (events: readonly Recorded[], due = isDue()): Promise<void> => {
     const batch = relayBatch(record, events, due);
     await topics.commit(batch.records, batch.record);
     record = batch.record;
@@ -201,17 +200,24 @@ async function follow(
     if (due) watermarkedMs = clock.now();
     progress.committed(record, events.length);
   };
+  const commitHeld = async (): Promise<void> => {
+    for (const run of runsOf(held)) await commit(run);
+    held = [];
+  };
   const carry = async (slice: Slice): Promise<void> => {
-    if (slice.events.length > 0) progress.read(slice.events[0]!.timeMs);
+    if (slice.events.length > 0 && held.length === 0) progress.read(slice.events[0]!.timeMs);
     // After the slice was read: one of another history can follow ours only where our event is gone.
     const checkHead = clock.now() - checkedMs >= HISTORY_CHECK_MS;
     if (checkHead) checkedMs = clock.now();
     const look = checkHead ? historyMismatch : eventMismatch;
-    const mismatch = await look(log, record.bookmark);
+    const mismatch = await look(log, bookmarkBehind(record, held));
     if (mismatch !== null) throw replaced(mismatch);
     const unknown = slice.events.findIndex((event) => topicDomainOf(event.stream) === null);
     const known = unknown < 0 ? slice.events : slice.events.slice(0, unknown);
-    for (const run of runsOf(known)) await commit(run);
+    held = [...held, ...known];
+    const waits = slice.live && unknown < 0 && held.length > 0 && isSmall(held) && !isDue();
+    if (waits) return;
+    await commitHeld();
     if (unknown >= 0) throw unknownStream(slice.events[unknown]!);
     progress.caughtUp(record, slice.live);
   };
@@ -227,11 +233,15 @@ async function follow(
     let next = slices.next();
     for (;;) {
       const pause = new AbortController();
-      const wake = owed ? watermarkDue(clock, watermarkedMs, pause.signal) : null;
+      const wake = owed || held.length > 0 ? watermarkDue(clock, watermarkedMs, pause.signal) : null;
       const item = await (wake ? Promise.race([next, wake]) : next);
       pause.abort();
       if (item === null) {
-        await commit([]);
+        if (held.length === 0) await commit([]);
+        else {
+          await commitHeld();
+          progress.caughtUp(record, true);
+        }
         continue;
       }
       if (item.done) break;
@@ -239,16 +249,19 @@ async function follow(
       if (signal.aborted) break;
       next = slices.next();
     }
+    await commitHeld();
     // Consumers need not wait for the next relay to learn how far this one came.
-    if (owed) await topics.commit(...transactionOf(relayBatch(record, [], true)));
+    if (owed) await commit([], true);
   } finally {
     reading.abort();
     await slices.return(undefined);
   }
 }
 
-function transactionOf({ records, record }: ReturnType<typeof relayBatch>) {
-  return [records, record] as const;
+/** Where the relay is once the events are carried, too. */
+function bookmarkBehind({ bookmark }: RelayRecord, held: readonly Recorded[]): Bookmark {
+  const last = held.at(-1);
+  return last ? { epoch: bookmark.epoch, position: last.position, eventId: last.id } : bookmark;
 }
 
 async function watermarkDue(clock: Clock, watermarkedMs: number, signal: AbortSignal): Promise<null> {
@@ -290,20 +303,6 @@ function unknownStream({ stream, position }: Recorded): RelayHalted {
   return new RelayHalted(
     `At ${position} there is an event of stream ${stream}, which this release has no topic for: a newer one has written it. Upgrade the relay.`,
   );
-}
-
-/** Within the bounds of a transaction. */
-function* runsOf(events: readonly Recorded[]): Generator<readonly Recorded[]> {
-  let [from, bytes] = [0, 0];
-  for (const [index, event] of events.entries()) {
-    const size = event.data.length + event.metadata.length;
-    if (index > from && (bytes + size > BATCH_BYTES || index - from >= BATCH_EVENTS)) {
-      yield events.slice(from, index);
-      [from, bytes] = [index, 0];
-    }
-    bytes += size;
-  }
-  if (from < events.length) yield events.slice(from);
 }
 
 async function* generatorOf<A>(source: AsyncIterable<A>): AsyncGenerator<A> {
