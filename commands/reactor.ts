@@ -55,8 +55,11 @@ export interface ReactorOptions {
 }
 
 const BATCH_EVENTS = 500;
-/** A checkpoint is saved after this many events of other types, too. */
+/** Over events of other types a checkpoint is saved this often, and after so many. */
+const SAVE_EVERY_MS = 1_000;
 const SAVE_EVERY_EVENTS = 5_000;
+/** Between looks at what is new: a read for each event of a busy log would cost more than what is done about it. */
+const LOOK_EVERY_MS = 50;
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 30_000;
 /** Between looks at a log that is not the one of our checkpoint, or is ahead of this release. */
@@ -105,12 +108,13 @@ async function runSession(
   signal: AbortSignal,
   progressed: (position: string, live: boolean) => void,
 ): Promise<void> {
-  const { log, checkpoints } = deps;
+  const { log, checkpoints, clock } = deps;
   let saved = await checkpoints.load(reactor.name);
   if (saved) await sameHistory(log, saved);
   const { epoch } = saved ?? (await log.head());
   let at: Bookmark = saved ?? { epoch, position: START, eventId: null };
   let unsavedEvents = 0;
+  let savedMs = clock.now();
 
   const session = new AbortController();
   const end = () => session.abort();
@@ -129,13 +133,16 @@ async function runSession(
         at = { epoch, position: last.position, eventId: last.id };
         unsavedEvents += slice.events.length;
       }
-      if (unsavedEvents > 0 && (used.length > 0 || slice.live || unsavedEvents >= SAVE_EVERY_EVENTS)) {
+      const due = clock.now() - savedMs >= SAVE_EVERY_MS || unsavedEvents >= SAVE_EVERY_EVENTS;
+      if (unsavedEvents > 0 && (used.length > 0 || due)) {
         // Another runner is ahead: go on from where it stands. What both did, they did once.
         if (!(await checkpoints.save(reactor.name, saved, at))) return;
         saved = at;
+        savedMs = clock.now();
         unsavedEvents = 0;
       }
       progressed(at.position, slice.live);
+      if (slice.live && slice.events.length > 0) await clock.sleep(LOOK_EVERY_MS, session.signal);
     }
   } finally {
     signal.removeEventListener('abort', end);

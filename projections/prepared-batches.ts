@@ -11,6 +11,13 @@ import type { Order, Projection } from './projection.ts';
 /** The log's epoch and end are compared at least this often, in milliseconds. */
 const HISTORY_CHECK_MS = 1000;
 
+/**
+ * A projection that has used nothing of so many slices in a row, each of them the log's newest, looks less
+ * often: moving its checkpoint over every single event of others cost a busy log more than using them.
+ */
+const UNUSED_SLICES = 3;
+const UNUSED_PAUSE_MS = 20;
+
 export interface PreparedBatch {
   /** The bookmark of the slice's last event; the one before when the slice is empty. */
   readonly to: Bookmark;
@@ -57,7 +64,8 @@ export async function* preparedBatches(
   const { projection, log, clock } = deps;
   let before = from;
   let checkedMs = clock.now();
-  const { marks, only = () => true } = options;
+  let unused = 0;
+  const { marks, only = () => true, signal } = options;
   const isCovered = covered(marks);
   const isUsed = (event: Recorded): boolean =>
     isUsedBy(projection, event) && !isCovered(event) && only(event);
@@ -102,5 +110,7 @@ export async function* preparedBatches(
     if (run.newer || mismatch) return;
     before = to;
     if (through !== undefined && (to.position >= through || through === START)) return;
+    unused = slice.live && events.length > 0 && used.length === 0 ? unused + 1 : 0;
+    if (unused >= UNUSED_SLICES) await clock.sleep(UNUSED_PAUSE_MS, signal);
   }
 }

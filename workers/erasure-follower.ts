@@ -35,6 +35,11 @@ const ERASED: SubjectEvent['type'] = 'subject.erased';
 const BATCH_EVENTS = 1_000;
 /** Where nothing is erased, the bookmark is written this often; a restored store is noticed as soon. */
 const SAVE_EVERY_MS = 1_000;
+/**
+ * Between looks at what is new: every process follows, and a read for each event of a busy log would cost
+ * more than the rest. Keys may be held for 5 s anyway.
+ */
+const LOOK_EVERY_MS = 100;
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 10_000;
 /** Between looks at a log that is not the one of our bookmark, or is ahead of this release. */
@@ -131,6 +136,7 @@ async function follow(deps: ErasureFollowerDeps, session: Session): Promise<Posi
       }
       session.progressed?.(at.position, slice.live);
       if (done) break;
+      if (slice.live && slice.events.length > 0) await clock.sleep(LOOK_EVERY_MS, ending.signal);
     }
     return at.position;
   } finally {
