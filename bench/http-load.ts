@@ -12,15 +12,20 @@ export interface Target {
 /** One request as bytes; `next` is asked for each, so that keys can be drawn. */
 export type NextRequest = () => Buffer;
 
-export function requestBytes(path: string, headers: Readonly<Record<string, string>>, body: string): Buffer {
+export function requestBytes(
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  body: string,
+  method = 'POST',
+): Buffer {
   const lines = Object.entries({
     host: 'bench',
-    'content-type': 'application/json',
+    ...(body === '' ? {} : { 'content-type': 'application/json' }),
     ...headers,
-    'content-length': String(Buffer.byteLength(body)),
+    ...(body === '' ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
   });
   return Buffer.from(
-    `POST ${path} HTTP/1.1\r\n${lines.map(([k, v]) => `${k}: ${v}`).join('\r\n')}\r\n\r\n${body}`,
+    `${method} ${path} HTTP/1.1\r\n${lines.map(([k, v]) => `${k}: ${v}`).join('\r\n')}\r\n\r\n${body}`,
   );
 }
 
@@ -110,12 +115,45 @@ export async function arrive(
   };
 }
 
+/** Connections as many as are needed at once, each used again: for requests whose answers matter. */
+export function connectionPool(target: Target) {
+  const idle: Connection[] = [];
+  const all: Connection[] = [];
+  return {
+    async exchange(request: Buffer): Promise<HttpAnswer> {
+      let connection = idle.pop();
+      if (!connection) {
+        connection = await Connection.open(target);
+        all.push(connection);
+      }
+      const answer = await connection.exchange(request);
+      idle.push(connection);
+      return answer;
+    },
+    close() {
+      for (const connection of all) connection.close();
+    },
+  };
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  /** Status line and header fields. */
+  readonly head: string;
+  readonly body: Buffer;
+}
+
+/** Null: there is no such field. */
+export function headerOf({ head }: HttpAnswer, name: string): string | null {
+  return new RegExp(`^${name}: (.*)$`, 'im').exec(head)?.[1]?.trim() ?? null;
+}
+
 const HEADER_END = Buffer.from('\r\n\r\n');
 
 class Connection {
   readonly #socket: Socket;
   #buffered: Buffer = Buffer.alloc(0);
-  #answered: ((ok: boolean) => void) | null = null;
+  #answered: ((answer: HttpAnswer) => void) | null = null;
   #failed: ((error: Error) => void) | null = null;
 
   private constructor(socket: Socket) {
@@ -134,7 +172,12 @@ class Connection {
   }
 
   /** Resolves to whether the status was 2xx. */
-  send(request: Buffer): Promise<boolean> {
+  async send(request: Buffer): Promise<boolean> {
+    const { head } = await this.exchange(request);
+    return head.charCodeAt(9) === 50;
+  }
+
+  exchange(request: Buffer): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       this.#answered = resolve;
       this.#failed = reject;
@@ -154,7 +197,8 @@ class Connection {
     const head = this.#buffered.toString('latin1', 0, end);
     const length = Number(/content-length: (\d+)/i.exec(head)?.[1] ?? 0);
     if (this.#buffered.length < end + 4 + length) return;
+    const body = this.#buffered.subarray(end + 4, end + 4 + length);
     this.#buffered = this.#buffered.subarray(end + 4 + length);
-    this.#answered?.(head.charCodeAt(9) === 50);
+    this.#answered?.({ status: Number(head.slice(9, 12)), head, body });
   }
 }

@@ -3,13 +3,13 @@
  * log with Kafka, over HTTP. From the answer of a command to the answer of the query that shows it.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
-import { Agent, type IncomingHttpHeaders, type OutgoingHttpHeaders, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startKafka } from '../test/support/kafka-server.ts';
 import { adminKey, type RoleName, startRole } from '../test/support/platform-process.ts';
 import { startTestServer } from '../test/support/postgres.ts';
 import { type Benchmark, quantile } from './harness.ts';
+import { connectionPool, headerOf, requestBytes } from './http-load.ts';
 import { atSteadyRate, bareRows, PER_SECOND } from './visible.ts';
 
 const ROUNDS = 4;
@@ -39,14 +39,13 @@ export const visibleClusterBenchmark: Benchmark = {
       const api = await start('api');
       const others = await Promise.all([start('projector'), start('relay'), start('scheduler')]);
       const key = await adminKey(folder);
-      const http = caller(api.url);
-      undo.push(http.close);
       const bare = await bareRows(postgres.url);
+      const connections = connectionPool({ host: '127.0.0.1', port: Number(new URL(api.url).port) });
       const samples: number[] = [];
       const bareSamples: number[] = [];
       let n = 0;
       for (let round = 0; round <= ROUNDS; round++) {
-        const latencies = await atSteadyRate(() => untilVisible(http.call, key, n++));
+        const latencies = await atSteadyRate(() => untilVisible(connections, key, n++));
         const bareLatencies = await atSteadyRate(bare.insertAndSelect);
         // The first warms up.
         if (round > 0) {
@@ -54,6 +53,7 @@ export const visibleClusterBenchmark: Benchmark = {
           bareSamples.push(...bareLatencies);
         }
       }
+      connections.close();
       await bare.close();
       for (const role of [api, ...others]) await role.stop();
       const value = quantile(samples, 0.99);
@@ -75,52 +75,22 @@ export const visibleClusterBenchmark: Benchmark = {
   },
 };
 
-async function untilVisible(call: Call, key: string, n: number): Promise<number> {
+type Connections = ReturnType<typeof connectionPool>;
+
+async function untilVisible(api: Connections, key: string, n: number): Promise<number> {
   const authorization = `Bearer ${key}`;
-  const body = JSON.stringify({
-    name: `key ${n}`,
-    ownerId: `customer-${n % 1_000}`,
-    scopes: ['invoices:read'],
-  });
-  const issued = await call('POST', '/v1/keys', { authorization, 'content-type': 'application/json' }, body);
+  const issue = { name: `key ${n}`, ownerId: `customer-${n % 1_000}`, scopes: ['invoices:read'] };
+  const issued = await api.exchange(requestBytes('/v1/keys', { authorization }, JSON.stringify(issue)));
   const answeredMs = performance.now();
   if (issued.status !== 201) throw new Error(`issue: ${issued.status} ${issued.body}`);
-  const { key: made } = JSON.parse(issued.body) as { key: { id: string } };
-  const position = issued.headers['plinth-position'] as string;
+  const { key: made } = JSON.parse(String(issued.body)) as { key: { id: string } };
+  const headers = { authorization, 'plinth-position': headerOf(issued, 'plinth-position')! };
+  const get = requestBytes(`/v1/keys/${made.id}`, headers, '', 'GET');
   for (;;) {
-    const shown = await call('GET', `/v1/keys/${made.id}`, { authorization, 'plinth-position': position });
+    const shown = await api.exchange(get);
     const tookMs = performance.now() - answeredMs;
     if (shown.status === 200) return tookMs;
     // It waits for 2 s, and says so; whoever asked asks again.
-    if (shown.status !== 503 || tookMs > VISIBLE_WITHIN_MS) {
-      throw new Error(`get: ${shown.status} ${shown.body}`);
-    }
+    if (shown.status !== 503 || tookMs > VISIBLE_WITHIN_MS) throw new Error(`get: ${shown.status}`);
   }
-}
-
-type Call = (
-  method: string,
-  path: string,
-  headers: OutgoingHttpHeaders,
-  body?: string,
-) => Promise<{ readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string }>;
-
-/** Over connections that are kept. `fetch` costs twice as much of the processors that the roles need. */
-function caller(url: string): { readonly call: Call; close(): void } {
-  const agent = new Agent({ keepAlive: true });
-  const call: Call = (method, path, headers, body) =>
-    new Promise((resolve, reject) => {
-      const sent = request(`${url}${path}`, { method, headers, agent }, (answer) => {
-        let text = '';
-        answer.setEncoding('utf8');
-        answer.on('data', (chunk: string) => {
-          text += chunk;
-        });
-        answer.on('end', () => resolve({ status: answer.statusCode!, headers: answer.headers, body: text }));
-        answer.on('error', reject);
-      });
-      sent.on('error', reject);
-      sent.end(body);
-    });
-  return { call, close: () => agent.destroy() };
 }
