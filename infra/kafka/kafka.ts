@@ -20,7 +20,7 @@ export interface OpenedKafka {
   /** A new one each time: it is one relay's. */
   relayTopics(): RelayTopics;
   readonly feed: Feed;
-  /** Whether a broker answers, and which topics of ours are there. */
+  /** Whether a broker answers; one question at a time, however many ask. */
   check(): Promise<void>;
   close(): Promise<void>;
 }
@@ -30,11 +30,15 @@ export function openKafka({ brokers, prefix, replicas, clock, onLog }: OpenKafka
   const kafka = kafkaClient({ brokers, clientId: prefix, ...(onLog && { onLog }) });
   const admin = topicsAdmin({ kafka, prefix, replicas, clock });
   const feed = kafkaFeed({ kafka, prefix, admin, clock });
+  let checking: Promise<void> | null = null;
   return {
     relayTopics: () => kafkaRelayTopics({ kafka, prefix, admin, clock }),
     feed,
-    async check() {
-      await admin.eventTopics();
+    check() {
+      checking ??= admin.check().finally(() => {
+        checking = null;
+      });
+      return checking;
     },
     async close() {
       await feed.close();

@@ -24,6 +24,8 @@ export interface TopicsAdmin {
   eventTopics(): Promise<readonly { readonly topic: string; readonly generation: number }[]>;
   /** By partition: the first offset that is kept, and the one behind the last record, of open transactions too. */
   bounds(topic: string): Promise<readonly { partition: number; low: string; high: string }[]>;
+  /** Answers when a broker does. */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -136,6 +138,9 @@ export function topicsAdmin({ kafka, prefix, replicas, clock }: TopicsAdminOptio
       });
     },
     bounds: async (topic) => (await admin()).fetchTopicOffsets(topic),
+    async check() {
+      await (await admin()).describeCluster();
+    },
     async close() {
       closed = true;
       await connected?.then((one) => one.disconnect()).catch(() => {});

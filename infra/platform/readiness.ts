@@ -1,6 +1,6 @@
 /**
  * Whether this process can do its work now, and which dependency stands in the way. Redis is told and never
- * does: without it, less is shared.
+ * does: without it, less is shared. Nor does Kafka where the API is served, which goes on without.
  */
 import type { Readiness } from '../../api/deps.ts';
 import { within } from '../within.ts';
@@ -19,7 +19,7 @@ export interface ReadinessSources {
   /** Null when this process runs none. */
   readonly projector: Projector | null;
   readonly relay: RelayRole | null;
-  /** It serves the API: a relay that stands still is told, and takes no traffic from it. */
+  /** It serves the API: a relay or a Kafka that stands still is told, and takes no traffic from it. */
   readonly serves: boolean;
   readonly draining: () => boolean;
 }
@@ -51,6 +51,10 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
       ...(engines.keyPool === engines.pool
         ? []
         : [check('data-keys', () => engines.keyPool.query('SELECT 1'))]),
+      // A relay that waits for an answer of Kafka does not say so for as long as a transaction may take.
+      ...(engines.kafka !== null && (relay !== null || projector !== null)
+        ? [check('kafka', () => engines.kafka!.check())]
+        : []),
     ]);
     const runners = (projector?.health() ?? []).map(({ projection, state, problem }): [string, Check] => {
       const ok = state === 'live' || state === 'standby' || state === 'catching_up';
@@ -78,7 +82,7 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
       ...(draining() ? { process: { ok: false, detail: 'it is stopping' } } : {}),
     };
     const ready = Object.entries(checks).every(
-      ([name, { ok }]) => ok || name === 'redis' || (serves && name === 'relay'),
+      ([name, { ok }]) => ok || name === 'redis' || (serves && (name === 'relay' || name === 'kafka')),
     );
     return { ready, checks };
   };

@@ -4,6 +4,7 @@ import { PlinthClient } from '../../clients/node/index.ts';
 import { startEmbeddedPostgres } from '../../infra/embedded/embedded-postgres.ts';
 import { projectionCatalogue } from '../../projections/catalogue.ts';
 import { within } from '../crash/within.ts';
+import { type EventStoreStandIn, startEventStoreStandIn } from '../eventstore/stand-in.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { freePort } from '../support/free-port.ts';
 import { type KafkaServer, ownKafka } from '../support/kafka-server.ts';
@@ -16,6 +17,9 @@ export const PARTITIONS = 3;
 const PREFIX = 'faults';
 const START_WITHIN_MS = 90_000;
 const CONNECTIONS = '6';
+
+/** `eventstore`: the stand-in, in this process. */
+export type LogEngine = 'postgres' | 'eventstore';
 
 export interface Cluster {
   readonly api: Slot;
@@ -32,8 +36,10 @@ export interface Cluster {
   readonly postgresProxy: FaultProxy;
   /** Of the Postgres server's own folder, and of the roles. */
   readonly folder: string;
-  /** Past the proxy. */
-  readonly databaseUrl: string;
+  /** Of the log, past the proxy. */
+  readonly logUrl: string;
+  /** Null: the log is in Postgres. */
+  readonly standIn: EventStoreStandIn | null;
   readonly topics: {
     readonly brokers: readonly string[];
     readonly prefix: string;
@@ -47,12 +53,13 @@ export interface Cluster {
 }
 
 export interface ClusterOptions {
+  readonly log: LogEngine;
   /** Begins the relays, and may do to the projectors what is to happen when the first relay works. */
   readonly joining?: (projectors: readonly Slot[], begin: () => Promise<unknown>) => Promise<unknown>;
 }
 
 /** `t`: cleaned up in the reverse order, please. */
-export async function startCluster(t: Cleanup, options: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster(t: Cleanup, options: ClusterOptions): Promise<Cluster> {
   const folder = await dataFolder(t);
   const kafkaPort = await freePort();
   const kafkaProxy = await startFaultProxy(t, { port: kafkaPort });
@@ -66,9 +73,12 @@ export async function startCluster(t: Cleanup, options: ClusterOptions = {}): Pr
   const proxied = new URL(postgres.url);
   const postgresProxy = await startFaultProxy(t, { port: Number(proxied.port) });
   proxied.port = String(postgresProxy.port);
+  const standIn = options.log === 'eventstore' ? await startEventStoreStandIn() : null;
+  if (standIn) t.after(() => standIn.close());
   const brokers = [`127.0.0.1:${kafkaProxy.port}`];
   const env = embedded(folder, {
     DATABASE_URL: proxied.href,
+    ...(standIn && { EVENT_LOG_URL: standIn.url }),
     PLINTH_DATABASE_CONNECTIONS: CONNECTIONS,
     REDIS_URL: `redis://127.0.0.1:${redisProxy.port}`,
     KAFKA_BROKERS: brokers.join(','),
@@ -127,7 +137,8 @@ export async function startCluster(t: Cleanup, options: ClusterOptions = {}): Pr
     redisProxy,
     postgresProxy,
     folder,
-    databaseUrl: postgres.url,
+    logUrl: standIn?.url ?? postgres.url,
+    standIn,
     topics: { brokers, prefix: PREFIX, generation: 1, partitions: PARTITIONS },
     env,
     workingRelay: () => relays.find((each) => works.includes(each.state('relay') ?? '')),

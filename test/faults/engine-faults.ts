@@ -3,7 +3,7 @@ import { killPostgres } from '../crash/postgres-kill.ts';
 import { pause } from '../crash/within.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
 import { until } from '../support/platform-process.ts';
-import type { Cluster } from './cluster.ts';
+import type { Cluster, LogEngine } from './cluster.ts';
 import type { Slot } from './slot.ts';
 import { withoutRedis } from './without-redis.ts';
 import type { Workload } from './workload.ts';
@@ -18,6 +18,8 @@ const KAFKA_DELAY_MS = 150;
 const POSTGRES_DELAY_MS = 50;
 /** There and back it is less than a command of Redis may take. */
 const REDIS_DELAY_MS = 40;
+/** Of those that give commands all may lose some of theirs. */
+const LOST_ANSWERS = 20;
 const TOLD_WITHIN_MS = 60_000;
 
 export const engineFaults: Readonly<Record<string, EngineFault>> = {
@@ -25,9 +27,8 @@ export const engineFaults: Readonly<Record<string, EngineFault>> = {
     await kafka.kill('SIGKILL');
     await kafka.restart();
   },
-  async 'kafka hangs until its relay says so'(cluster) {
-    const { kafkaProxy, relays } = cluster;
-    await held(kafkaProxy, 'hang', () => untilOneSays(relays, 'relay'));
+  async 'kafka hangs until relays and projectors say so'({ kafkaProxy, relays, projectors }) {
+    await held(kafkaProxy, 'hang', () => untilAllSay([...relays, ...projectors], 'kafka'));
   },
   'kafka hangs shortly': ({ kafkaProxy }) => held(kafkaProxy, 'hang', () => pause(SHORT_HANG_MS)),
   'kafka cut': ({ kafkaProxy }) => held(kafkaProxy, 'cut', () => pause(CUT_MS)),
@@ -37,10 +38,10 @@ export const engineFaults: Readonly<Record<string, EngineFault>> = {
     await killPostgres(folder, 'server', () => 0);
   },
   async 'postgres hangs until the api says so'({ postgresProxy, api }) {
-    await held(postgresProxy, 'hang', () => untilOneSays([api], 'database'));
+    await held(postgresProxy, 'hang', () => untilAllSay([api], 'database'));
   },
   async 'postgres cut until the api says so'({ postgresProxy, api }) {
-    await held(postgresProxy, 'cut', () => untilOneSays([api], 'database'));
+    await held(postgresProxy, 'cut', () => untilAllSay([api], 'database'));
   },
   'postgres slow': ({ postgresProxy }) => held(postgresProxy, POSTGRES_DELAY_MS, () => pause(SLOW_MS)),
   'redis killed': ({ redis, ...cluster }, load) =>
@@ -54,6 +55,36 @@ export const engineFaults: Readonly<Record<string, EngineFault>> = {
     withoutRedis(cluster, load, { goes: redisProxy.cut, comesBack: redisProxy.heal }),
   'redis slow': ({ redisProxy }) => held(redisProxy, REDIS_DELAY_MS, () => pause(SLOW_MS)),
 };
+
+/** What the stand-in for EventStoreDB does when the log is there. It keeps what it has: it is not killed. */
+export const logFaults: Readonly<Record<string, EngineFault>> = {
+  'log restarted': ({ standIn }) => standIn!.restart(CUT_MS),
+  async 'log hangs until the api says so'({ standIn, api }) {
+    standIn!.faults.hang = true;
+    try {
+      await untilAllSay([api], 'log');
+    } finally {
+      standIn!.faults.hang = false;
+    }
+  },
+  async 'log refuses'({ standIn }) {
+    standIn!.faults.refuse = true;
+    await pause(CUT_MS);
+    standIn!.faults.refuse = false;
+  },
+  async 'log loses answers to appends'({ standIn }) {
+    standIn!.faults.losesAppends = LOST_ANSWERS;
+    await until('so many are lost', () => standIn!.faults.losesAppends === 0);
+  },
+  async 'log ends subscriptions'({ standIn }) {
+    standIn!.endSubscriptions();
+  },
+};
+
+/** All that may happen to the engines; where the log is not in Postgres, to the log alone. */
+export function faultsOf(log: LogEngine): Readonly<Record<string, EngineFault>> {
+  return log === 'postgres' ? engineFaults : logFaults;
+}
 
 async function held(
   proxy: FaultProxy,
@@ -69,11 +100,11 @@ async function held(
   }
 }
 
-/** Until one of them answers that it is not ready, and why. */
-async function untilOneSays(slots: readonly Slot[], check: string): Promise<void> {
+/** Until each of them answers that it is not ready, and why. */
+async function untilAllSay(slots: readonly Slot[], check: string): Promise<void> {
   const told = async () => {
     const probes = await Promise.all(slots.map((slot) => slot.probe()));
-    return probes.some(({ ready, reasons }) => ready === false && (reasons[check] ?? '') !== '');
+    return probes.every(({ ready, reasons }) => ready === false && (reasons[check] ?? '') !== '');
   };
-  await until(`a role says that it is not ready for want of ${check}`, told, TOLD_WITHIN_MS);
+  await until(`every role says that it is not ready for want of ${check}`, told, TOLD_WITHIN_MS);
 }

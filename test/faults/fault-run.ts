@@ -4,8 +4,8 @@
  */
 import { pause } from '../crash/within.ts';
 import { seededRandom } from '../support/seeded-random.ts';
-import { type Cluster, startCluster } from './cluster.ts';
-import { engineFaults } from './engine-faults.ts';
+import { type Cluster, type LogEngine, startCluster } from './cluster.ts';
+import { type EngineFault, faultsOf } from './engine-faults.ts';
 import { killJoining } from './join-kills.ts';
 import type { KillPoint } from './kill-points.ts';
 import { type Points, projectorKiller, relayKiller, shuffled } from './kills.ts';
@@ -17,6 +17,8 @@ export interface FaultRunOptions {
   /** Of the working relay, and as many of the active projector. */
   readonly kills: number;
   readonly seed: number;
+  /** Postgres unless given. */
+  readonly log?: LogEngine;
   /** After each kill and each fault; 30 s unless given. */
   readonly recoveredWithinMs?: number;
   readonly progress?: (line: string) => void;
@@ -42,6 +44,7 @@ export interface FaultTally {
 }
 
 interface RunOptions extends FaultRunOptions {
+  readonly engineFaults: Readonly<Record<string, EngineFault>>;
   readonly points: Points;
   /** Of projectors, before the run. */
   readonly joiningKills: number;
@@ -60,7 +63,7 @@ const [THINK_MS, LONG_RUN_THINK_MS, LONG_RUN_KILLS] = [150, 1_000, 100];
 
 /** Throws, naming the seed, when something does not recover, or is not what it should be in the end. */
 export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
-  const { kills, seed } = options;
+  const { kills, seed, log = 'postgres' } = options;
   const undo: (() => unknown)[] = [];
   let at = 'the start';
   try {
@@ -69,6 +72,7 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
     const cluster = await startCluster(
       { after: (fn) => void undo.push(fn) },
       {
+        log,
         async joining(projectors, begin) {
           if (kills > 0) joiningKills = await killJoining(projectors, points, begin);
           else await begin();
@@ -81,6 +85,7 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
     undo.push(() => load.stop().catch(() => {}));
     return await faultsOn(cluster, load, {
       ...options,
+      engineFaults: faultsOf(log),
       points,
       joiningKills,
       progress(line) {
@@ -98,6 +103,7 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
 async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): Promise<FaultTally> {
   const { kills, seed, progress, points, recoveredWithinMs: withinMs = RECOVERED_WITHIN_MS } = options;
   const random = seededRandom(seed);
+  const { engineFaults } = options;
   const names = Object.keys(engineFaults);
   const every = Math.max(1, Math.min(MAX_KILLS_BETWEEN_FAULTS, Math.floor(kills / names.length)));
   const faults: string[] = [];

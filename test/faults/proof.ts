@@ -38,7 +38,7 @@ export async function prove(cluster: Cluster, acknowledged: readonly Acknowledge
     const { code, signal, stderr } = await slot.stop();
     assert.deepEqual([code, signal], [0, null], `${slot.role}: ${stderr}`);
   }
-  const log = await wholeLog(cluster.databaseUrl);
+  const log = await wholeLog(cluster.logUrl);
   await relayed(cluster, performance.now() + RELAYED_WITHIN_MS, log.at(-1)!.position);
   const { events } = await assertTopicsAreTheLog(cluster.topics, log);
   assert.equal(events, log.length);
@@ -67,8 +67,8 @@ export function compare(
   return { lost, doubled: left.size };
 }
 
-async function wholeLog(databaseUrl: string): Promise<Recorded[]> {
-  const opened = await openLog(new Secret(databaseUrl), systemClock);
+async function wholeLog(url: string): Promise<Recorded[]> {
+  const opened = await openLog(new Secret(url), systemClock);
   try {
     const all: Recorded[] = [];
     for (let at = START; ; ) {

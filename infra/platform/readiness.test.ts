@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fakeClock } from '../../test/support/fake-clock.ts';
+import type { Engines } from './engines.ts';
+import { type ReadinessSources, readiness } from './readiness.ts';
+
+/** Nothing is the matter with log, database and relay; Kafka hangs as long as `hangs`. */
+function world(more: Partial<ReadinessSources> = {}) {
+  const clock = fakeClock();
+  const kafka = { hangs: false };
+  const engines = {
+    clock,
+    log: { head: async () => ({}) },
+    pool: { query: async () => [] },
+    keyPool: null as unknown,
+    redis: null,
+    kafka: { check: () => (kafka.hangs ? new Promise<void>(() => {}) : Promise.resolve()) },
+  };
+  engines.keyPool = engines.pool;
+  const ready = readiness({
+    engines: engines as unknown as Engines,
+    projector: null,
+    relay: { health: () => ({ state: 'live', problem: null }), stop: async () => {} } as never,
+    serves: false,
+    draining: () => false,
+    ...more,
+  });
+  return { clock, kafka, ready };
+}
+
+test('a Kafka that hangs is told within 10 s by who asks every 5 s, though the relay says that it is live', async () => {
+  const { clock, kafka, ready } = world();
+  assert.equal((await ready()).ready, true);
+  kafka.hangs = true;
+  const hungMs = clock.now();
+  for (;;) {
+    await clock.advance(5_000 - 2_000);
+    const looking = ready();
+    await clock.advance(2_000);
+    const { ready: is, checks } = await looking;
+    if (!is) {
+      assert.equal(checks.kafka?.detail, 'NoAnswer');
+      assert.equal(checks.relay?.ok, true);
+      break;
+    }
+    assert.ok(clock.now() - hungMs < 10_000, 'it is told too late');
+  }
+  kafka.hangs = false;
+  await clock.advance(1_000);
+  assert.equal((await ready()).ready, true);
+});
+
+test('who serves the API tells of Kafka and takes requests; who has neither relay nor projector does not ask it', async () => {
+  const serving = world({ serves: true });
+  serving.kafka.hangs = true;
+  for (let look = 0; look < 2; look++) {
+    await serving.clock.advance(1_000);
+    const looking = serving.ready();
+    await serving.clock.advance(2_000);
+    const { ready, checks } = await looking;
+    assert.deepEqual([ready, checks.kafka?.ok], [true, look === 0]);
+  }
+  const alone = world({ serves: true, relay: null });
+  assert.ok(!('kafka' in (await alone.ready()).checks));
+});
