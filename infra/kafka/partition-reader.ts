@@ -24,8 +24,14 @@ export function partitionReader(kafka: Kafka, topic: string, partition = 0): Par
 
   const connect = async () => {
     const cluster = committedCluster(kafka);
-    await cluster.connect();
-    await cluster.addTargetTopic(topic);
+    try {
+      await cluster.connect();
+      await cluster.addTargetTopic(topic);
+    } catch (error) {
+      // Whoever looks for a topic that is not there yet would leave a connection behind with every look.
+      await cluster.disconnect().catch(() => {});
+      throw error;
+    }
     return cluster;
   };
   const forget = () => {
