@@ -21,6 +21,7 @@ export interface KafkaFeedOptions {
 
 export function kafkaFeed({ kafka, prefix, admin, clock }: KafkaFeedOptions): Feed {
   const positions = positionTopic(kafka, prefix, clock);
+  const closed = new AbortController();
   /** One look at a time: each goes on where the last one ended. */
   let looking: Promise<unknown> = Promise.resolve();
   const lastRecord = () => {
@@ -60,7 +61,13 @@ export function kafkaFeed({ kafka, prefix, admin, clock }: KafkaFeedOptions): Fe
       const record = await lastRecord();
       return record && { generation: record.generation, partitions: record.partitions };
     },
-    consume: (membership) => consume({ kafka, prefix, clock }, membership),
-    close: () => positions.close(),
+    consume(membership) {
+      const signal = AbortSignal.any([membership.signal, closed.signal]);
+      return consume({ kafka, prefix, clock }, { ...membership, signal });
+    },
+    async close() {
+      closed.abort();
+      await positions.close();
+    },
   };
 }

@@ -61,7 +61,12 @@ export async function consume(
   /** Goes up with every assignment: what was begun under another is not delivered. */
   let assignment = 0;
   const ready = new Set<string>();
+  const working = new Set<Promise<unknown>>();
+  /** One call of `assigned` after the other, and none beside one of `records`. */
+  let assigning: Promise<void> = Promise.resolve();
+
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    if (leaving) return;
     const own = ++assignment;
     ready.clear();
     const assigned = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) => {
@@ -71,7 +76,9 @@ export async function consume(
     const ours = assigned.filter(({ partition }) => partition < generation.partitions);
     // At once: a seek behind an awaited load alone comes too late.
     for (const { topic, partition } of assigned) consumer.pause([{ topic, partitions: [partition] }]);
-    void (async () => {
+    const settle = async () => {
+      await Promise.allSettled(working);
+      if (own !== assignment || leaving) return;
       const offsets = await membership.assigned(
         ours.map(({ domain, partition }): Partition => ({ domain, partition })),
       );
@@ -82,16 +89,18 @@ export async function consume(
         ready.add(`${topic}/${partition}`);
         consumer.resume([{ topic, partitions: [partition] }]);
       }
-    })().catch(end);
+    };
+    assigning = assigning.then(settle).catch(end);
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.error));
+  // By itself the client tries such a broker for most of a minute.
+  consumer.on(consumer.events.REQUEST_TIMEOUT, ({ payload }) =>
+    end(new Error(`the broker ${payload.broker} did not answer in time: ${payload.apiName}`)),
+  );
 
-  const eachBatch = async ({ batch, heartbeat, resolveOffset, isStale }: EachBatchPayload): Promise<void> => {
+  const deliver = async ({ batch, heartbeat, resolveOffset }: EachBatchPayload): Promise<void> => {
     const own = assignment;
-    const delivered = () =>
-      !leaving && own === assignment && ready.has(`${batch.topic}/${batch.partition}`) && !isStale();
-    if (!delivered() || batch.messages.length === 0) return;
-    // kafkajs asks for a heartbeat behind a batch only, however long it takes.
+    // The client asks for a heartbeat behind a batch only, however long it takes.
     let rebalancing: unknown = null;
     const beating = setInterval(() => {
       heartbeat().catch((error: unknown) => {
@@ -110,24 +119,36 @@ export async function consume(
     }
     if (rebalancing !== null && !leaving) throw rebalancing;
   };
+  const eachBatch = async (payload: EachBatchPayload): Promise<void> => {
+    const { batch, isStale } = payload;
+    const due = !leaving && ready.has(`${batch.topic}/${batch.partition}`) && !isStale();
+    if (!due || batch.messages.length === 0) return;
+    const work = deliver(payload);
+    working.add(work);
+    await work.finally(() => working.delete(work));
+  };
+  const join = async (): Promise<void> => {
+    await consumer.connect();
+    if (leaving) return;
+    await consumer.subscribe({ topics: [...domainOf.keys()], fromBeginning: true });
+    if (leaving) return;
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
+      eachBatch,
+    });
+  };
 
+  const joining = join();
+  joining.catch(end);
   try {
-    await Promise.race([consumer.connect(), ended]);
-    if (!leaving) {
-      await consumer.subscribe({ topics: [...domainOf.keys()], fromBeginning: true });
-      await consumer.run({
-        autoCommit: false,
-        eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: PARTITIONS_AT_ONCE,
-        eachBatch,
-      });
-    }
     await ended;
   } finally {
-    leaving = true;
     signal.removeEventListener('abort', onAbort);
-    await within(clock, LEAVE_TIMEOUT_MS, 'leaving the consumer group', consumer.disconnect()).catch(
-      () => {},
-    );
+    await Promise.allSettled([...working, assigning]);
+    // Cut off while it joins it would stay a member, and others would wait for it until its session ends.
+    await within(clock, LEAVE_TIMEOUT_MS, 'joining', joining).catch(() => {});
+    await within(clock, LEAVE_TIMEOUT_MS, 'leaving the group', consumer.disconnect()).catch(() => {});
   }
 }

@@ -66,8 +66,11 @@ export class MemoryPartition<V> {
     let next = from < this.#start || from > this.#end ? this.#start : from;
     for (const { offset, transaction, value } of this.#entries) {
       if (offset < next) continue;
-      if (offset >= stable || records.length === limit) return { records, next };
-      if (value !== undefined && !this.#aborted.has(transaction)) records.push({ offset, value });
+      if (offset >= stable) return { records, next };
+      if (value !== undefined && !this.#aborted.has(transaction)) {
+        if (records.length === limit) return { records, next };
+        records.push({ offset, value });
+      }
       next = offset + 1;
     }
     return { records, next: Math.max(next, stable) };

@@ -26,11 +26,12 @@ export async function kafkaTopics(t: Cleanup, { brokers, prefix }: TestKafka): P
   return {
     deleteTopic: (generation, domain) => remove(topicName(prefix, domain, generation)),
     deletePositionTopic: () => remove(positionTopicName(prefix)),
-    trim: (generation, { domain, partition }, offset) =>
-      admin.deleteTopicRecords({
-        topic: topicName(prefix, domain, generation),
-        partitions: [{ partition, offset }],
-      }),
+    async trim(generation, { domain, partition }, offset) {
+      const topic = topicName(prefix, domain, generation);
+      // Which the client must have heard of.
+      await admin.fetchTopicOffsets(topic);
+      await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset }] });
+    },
     async members(group) {
       const { groups } = await admin.describeGroups([group]);
       return groups[0]?.members.length ?? 0;
