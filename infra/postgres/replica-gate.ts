@@ -19,10 +19,10 @@ const SAMPLE_DEADLINE_MS = 1_000;
 const FAILURES_TO_OPEN = 3;
 const OPEN_MS = 1_000;
 
-const PLACES: Prepared = {
-  name: 'projection-places',
+const PROGRESS: Prepared = {
+  name: 'projections-progress',
   text: `SELECT p.name, k.epoch, k."position", k.halted FROM plinth.projections p
-    JOIN plinth.checkpoints k ON k.projection = p.name AND k.revision = p.current_revision`,
+    JOIN plinth.progress k ON k.projection = p.name AND k.revision = p.current_revision`,
 };
 
 /**
@@ -64,7 +64,7 @@ export function replicaGate(primary: Pick<Pool, 'query'>, clock: Clock): Replica
   };
   const sampling = singleFlight(clock, SAMPLE_DEADLINE_MS, async (current) => {
     const startedMs = clock.now();
-    const rows = await primary.query<ReplicaPlace & { halted: string | null }>(PLACES, []);
+    const rows = await primary.query<ReplicaPlace & { halted: string | null }>(PROGRESS, []);
     if (!current()) return;
     forgetOld();
     samples.push({ startedMs, places: new Map(rows.map((row) => [row.name, row])) });

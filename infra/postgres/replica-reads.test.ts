@@ -138,6 +138,39 @@ describe('reads where there is a replica', () => {
     assert.equal((await read()).onReplica, true);
   });
 
+  it('leave a replica that lags by more than 5 s also where Kafka feeds the projection', async () => {
+    const store = postgresProjectionStore(primary);
+    const revision = await store.open({ ...numbers, name: 'fed', publishesChanges: false }, 'serve', epoch);
+    const taken = await store.acquire('fed', revision, 'me', 60_000);
+    assert.ok(taken.kind === 'held');
+    const generation = { generation: 1, partitions: 1 };
+    const placeAt = (n: number) => ({ domain: 'keys', partition: 0, bookmark: at(n), offset: String(n) });
+    await store.advance(taken.lease, at(0), at(1), null);
+    await store.join(taken.lease, at(1), { ...generation, places: [placeAt(1)] });
+    const move = (from: number, to: number) =>
+      store.advancePlaces(
+        { projection: 'fed', revision, generation },
+        [{ from: placeAt(from), to: placeAt(to) }],
+        null,
+      );
+    const look = async () => {
+      // As a process does that runs the projection as well.
+      assert.equal((await store.places('fed', revision))?.places.length, 1);
+      const { position } = (await reads.read('fed', {}, async () => null)).stamp;
+      return [position, last()];
+    };
+    await replica.caughtUp();
+    nowMs += 5_001;
+    assert.deepEqual(await look(), [at(1).position, 'replica']);
+    await replica.pause();
+    await move(1, 2);
+    nowMs += 5_001;
+    assert.deepEqual(await look(), [at(2).position, 'lagging']);
+    await replica.resume();
+    await replica.caughtUp();
+    assert.deepEqual(await look(), [at(2).position, 'replica']);
+  });
+
   it('survive a query that stands in the way of replay', async () => {
     await replica.caughtUp();
     const slow = read(undefined, 'SELECT count(*) AS n, pg_sleep(2) FROM $t');
