@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, it } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Secret } from '../../schemas/secret.ts';
@@ -85,6 +87,61 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     await until(() => redis.state() === 'away');
     proxy.heal();
     assert.ok(await redis.whenReady(20_000));
+  });
+
+  it('is away as long as the server refuses to write, though it can be read', async (t) => {
+    const server = await ownRedis(t);
+    const states: string[] = [];
+    let refused = 0;
+    const redis = await ready(t, server.url, {
+      onState: (state) => states.push(state),
+      onCommand: (name, _, outcome) => (refused += name === 'probe' && outcome === 'refused' ? 1 : 0),
+    });
+    await server.cli('config', 'set', 'maxmemory', '1');
+    await until(async () => {
+      await redis.set('plinth:a', 'x', 60_000).catch(() => {});
+      return redis.state() === 'away';
+    });
+    const before = refused;
+    await until(() => refused >= before + 4 || states.length > 2);
+    assert.deepEqual(states, ['ready', 'away']);
+    await server.cli('config', 'set', 'maxmemory', '0');
+    assert.ok(await redis.whenReady(20_000));
+  });
+
+  it('follows its address to another server when the one that it has became a replica', async (t) => {
+    const [before, after] = [await ownRedis(t), await ownRedis(t)];
+    let leadsTo = before.port;
+    const address = createServer((client) => {
+      const server = connect(leadsTo, '127.0.0.1');
+      client.pipe(server).pipe(client);
+      client.on('error', () => server.destroy());
+      server.on('error', () => client.destroy());
+    });
+    await once(address.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => void address.close());
+    const redis = await ready(t, `redis://127.0.0.1:${(address.address() as AddressInfo).port}`);
+    leadsTo = after.port;
+    await before.cli('replicaof', '127.0.0.1', String(after.port));
+    await until(() =>
+      redis.run(counter, ['plinth:{a}n'], [1, 'x']).then(
+        () => true,
+        () => false,
+      ),
+    );
+    assert.equal(await after.cli('exists', 'plinth:{a}n'), '1');
+  });
+
+  it('says that one node of a cluster is no server to itself', async (t) => {
+    const cluster = await startRedisCluster();
+    t.after(() => cluster.stop());
+    const told: string[] = [];
+    const redis = opened(t, cluster.nodes[0]!.url, {
+      onState: (state, why) => told.push(`${state}: ${why}`),
+    });
+    await until(() => told.some((one) => one.startsWith('away')));
+    assert.match(told.at(-1)!, /a node of a Redis Cluster: REDIS_URL must name several/);
+    assert.equal(await redis.whenReady(1_500), false);
   });
 
   it('takes no more commands than may be in flight', async (t) => {

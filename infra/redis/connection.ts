@@ -12,7 +12,7 @@ import { type Client, commandClient } from './ioredis.ts';
 import { type OnMessage, openMessages } from './messages.ts';
 import { failureOf, isServerTrouble, RedisFailure, replyCode } from './redis-failure.ts';
 import { parseRedisUrl } from './redis-url.ts';
-import type { RedisScript } from './script.ts';
+import { type RedisScript, redisScript } from './script.ts';
 
 export const KEY_PREFIX = 'plinth:';
 /** From the call to the answer of a command. */
@@ -23,6 +23,11 @@ const PROBE_READY_MS = 1_000;
 const PROBE_AWAY_MS = 250;
 /** In a cluster, each asks another node. */
 const PROBE_KEYS = 64;
+/**
+ * Asks for what limits need: a server that is full, is a replica now or may not write answers every read,
+ * and would be taken for whole.
+ */
+const PROBE = redisScript('probe', "redis.call('SET', KEYS[1], '1', 'PX', 10000) redis.call('DEL', KEYS[1])");
 const MAX_IN_FLIGHT_COMMANDS = 10_000;
 
 export type RedisState = 'connecting' | 'ready' | 'away';
@@ -30,8 +35,8 @@ export type RedisState = 'connecting' | 'ready' | 'away';
 /** All reject with `RedisFailure` alone, within the deadline. */
 export interface RedisConnection {
   /**
-   * `away` after three commands in a row that were late or lost: commands then fail at once, and a probe
-   * every 250 ms finds out when it is back. Nothing has to be restarted.
+   * `away` after three commands in a row that were late, lost, or refused for the server's sake: commands
+   * then fail at once, and a probe every 250 ms finds out when it is back. Nothing has to be restarted.
    */
   state(): RedisState;
   /** True as soon as it is ready; false when it is not within the time. */
@@ -74,6 +79,8 @@ export function openRedis(options: RedisOptions): RedisConnection {
   const waiters = new Set<() => void>();
   let probeNow = new AbortController();
   let lastError = 'not connected';
+  /** REDIS_URL names one node of a cluster: of most keys it says that they lie elsewhere. */
+  let misnamed = false;
 
   const turn = (next: RedisState, why: string) => {
     // Whoever closes it knows.
@@ -89,7 +96,10 @@ export function openRedis(options: RedisOptions): RedisConnection {
   });
 
   client.on('close', () => turn('away', lastError));
-  client.on('ready', () => probeNow.abort());
+  client.on('ready', () => {
+    misnamed = false;
+    probeNow.abort();
+  });
 
   /** Answers, or rejects with `RedisFailure`, in time. What is late stays in flight until it is settled. */
   const send = <T>(name: string, call: () => Promise<T>): Promise<T> => {
@@ -123,6 +133,10 @@ export function openRedis(options: RedisOptions): RedisConnection {
         (error: unknown) => {
           inFlight -= 1;
           const failure = failureOf(name, error);
+          if (target.nodes.length === 1 && /^(MOVED|ASK) /.test((error as Error).message)) {
+            misnamed = true;
+            turn('away', 'it is a node of a Redis Cluster: REDIS_URL must name several of its nodes');
+          }
           if (end(failure)) reject(failure);
         },
       );
@@ -134,10 +148,16 @@ export function openRedis(options: RedisOptions): RedisConnection {
     return Promise.reject(new RedisFailure('away', name, lastError));
   };
 
+  const evaluate = (script: RedisScript, keys: readonly string[], args: readonly (string | number)[]) =>
+    client.evalsha(script.sha1, keys.length, ...keys, ...args).catch((error: Error) => {
+      if (!error.message.startsWith('NOSCRIPT')) throw error;
+      return client.eval(script.text, keys.length, ...keys, ...args);
+    });
+
   const probe = async (key: string) => {
     try {
-      await send('probe', () => client.get(key));
-      turn('ready', 'it answers');
+      await send(PROBE.name, () => evaluate(PROBE, [key], []));
+      if (!misnamed) turn('ready', 'it answers');
     } catch (error) {
       // Whoever has not been connected yet tells why after some tries.
       if (troubles >= TROUBLES_UNTIL_AWAY) turn('away', (error as Error).message);
@@ -171,13 +191,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
     async del(keys) {
       if (keys.length > 0) await command('del', () => client.del(...keys));
     },
-    run: (script, keys, args) =>
-      command(script.name, () =>
-        client.evalsha(script.sha1, keys.length, ...keys, ...args).catch((error: Error) => {
-          if (!error.message.startsWith('NOSCRIPT')) throw error;
-          return client.eval(script.text, keys.length, ...keys, ...args);
-        }),
-      ),
+    run: (script, keys, args) => command(script.name, () => evaluate(script, keys, args)),
     async publish(channel, message) {
       await command('publish', () => client.publish(channel, message));
     },

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import type * as IoRedis from 'ioredis';
+import { replyCode } from './redis-failure.ts';
 import type { RedisNode, RedisTarget } from './redis-url.ts';
 
 const ioredis = createRequire(import.meta.url)('ioredis') as typeof IoRedis;
@@ -44,6 +45,8 @@ export function commandClient(target: RedisTarget): Client {
       db: target.database,
       enableOfflineQueue: false,
       retryStrategy: retryDelayMs,
+      // After a failover the name leads to another server, and this one may keep its connections.
+      reconnectOnError: ({ message }) => replyCode(message).startsWith('READONLY'),
     });
   }
   return new ioredis.Cluster([...target.nodes], {

@@ -32,6 +32,9 @@ const PASSING = new Set([
   'WRONGPASS',
   'NOPERM',
   'MISCONF',
+  // A server that is a node of a cluster: what lies elsewhere cannot be had from it.
+  'MOVED',
+  'ASK',
 ]);
 
 /** What went wrong in words that give nothing away: ioredis puts arguments into its errors. */
@@ -45,8 +48,13 @@ export function failureOf(command: string, error: unknown): RedisFailure {
   return new RedisFailure('lost', command, code ?? 'the connection was lost');
 }
 
-/** `NOAUTH Authentication required.` → `NOAUTH`; of a script also which line, never with what. */
+/**
+ * `NOAUTH Authentication required.` → `NOAUTH`; of a script also which line, never with what. Redis 6 wraps
+ * what a command in a script was refused with: `ERR Error running script (call to f_…): …: -READONLY …`.
+ */
 export function replyCode(message: string): string {
+  const wrapped = /: -([A-Z]+) /.exec(message)?.[1];
+  if (wrapped !== undefined && PASSING.has(wrapped)) return wrapped;
   const code = /^[A-Z][A-Z0-9_]*/.exec(message)?.[0] ?? 'ERR';
   const line = /user_script:(\d+)/.exec(message)?.[1];
   return line === undefined ? code : `${code} in line ${line} of the script`;
