@@ -26,7 +26,10 @@ export interface Membership {
   readonly group: string;
   readonly domains: readonly string[];
   readonly generation: Generation;
-  /** Ends it: nothing is delivered any more, what is being worked on is waited for, the member leaves. */
+  /**
+   * Ends it: nothing is delivered any more, what is being worked on is waited for (half a minute, then it is
+   * left to be fenced by its place), the member leaves.
+   */
   readonly signal: AbortSignal;
   /**
    * These partitions are this member's from now on; those of an earlier call that are not among them are
@@ -52,5 +55,6 @@ export interface Feed {
    * threw, or when the membership broke: join again.
    */
   consume(membership: Membership): Promise<void>;
+  /** Memberships that still run end as by their signal, then reject. */
   close(): Promise<void>;
 }

@@ -22,6 +22,7 @@ export interface KafkaFeedOptions {
 export function kafkaFeed({ kafka, prefix, admin, clock }: KafkaFeedOptions): Feed {
   const positions = positionTopic(kafka, prefix, clock);
   const closed = new AbortController();
+  const memberships = new Set<Promise<void>>();
   /** One look at a time: each goes on where the last one ended. */
   let looking: Promise<unknown> = Promise.resolve();
   const lastRecord = () => {
@@ -61,12 +62,16 @@ export function kafkaFeed({ kafka, prefix, admin, clock }: KafkaFeedOptions): Fe
       const record = await lastRecord();
       return record && { generation: record.generation, partitions: record.partitions };
     },
-    consume(membership) {
+    async consume(membership) {
       const signal = AbortSignal.any([membership.signal, closed.signal]);
-      return consume({ kafka, prefix, clock }, { ...membership, signal });
+      const running = consume({ kafka, prefix, clock }, { ...membership, signal });
+      memberships.add(running);
+      await running.finally(() => memberships.delete(running));
+      if (!membership.signal.aborted) throw new Error('the connection to Kafka is closed');
     },
     async close() {
       closed.abort();
+      await Promise.allSettled(memberships);
       await positions.close();
     },
   };

@@ -9,13 +9,22 @@ import { relayedOf } from './cloud-event.ts';
 const SESSION_TIMEOUT_MS = 6_000;
 /** A third of the session, as Kafka advises. */
 const HEARTBEAT_EVERY_MS = 2_000;
-const REBALANCE_TIMEOUT_MS = 10_000;
+/** How long work in hand may hold up a rebalance: then others get its partitions, and its places fence it. */
+const REBALANCE_TIMEOUT_MS = 6_000;
 /** How long a broker holds an empty fetch: a heartbeat and a stop wait for its end. */
 const MAX_WAIT_MS = 100;
 const MAX_FETCH_BYTES = 8 * 1024 * 1024;
 /** What they bring is committed together. */
 const PARTITIONS_AT_ONCE = 64;
-const LEAVE_TIMEOUT_MS = 10_000;
+/**
+ * An end waits so long for the work in hand. What outlasts it is left behind: the member goes silent, others
+ * get its partitions when the session ends, and its places fence what it still commits.
+ */
+const WORK_TIMEOUT_MS = 30_000;
+/** Joining lasts as long as a rebalance at most, and only who has joined can leave. */
+const LEAVE_TIMEOUT_MS = REBALANCE_TIMEOUT_MS + 2_000;
+/** To a broker that does not answer nobody says good-bye for long: its session ends by itself. */
+const LEAVE_UNANSWERED_TIMEOUT_MS = 1_000;
 
 interface MembershipDeps {
   readonly kafka: Kafka;
@@ -23,6 +32,10 @@ interface MembershipDeps {
   readonly clock: Clock;
 }
 
+/**
+ * A broker that does not answer ends it within 15 s: a request is given up after 10 s, one to join after 11 s,
+ * a heartbeat goes out every 2 s.
+ */
 export async function consume(
   { kafka, prefix, clock }: MembershipDeps,
   membership: Membership,
@@ -51,6 +64,8 @@ export async function consume(
   });
   ended.catch(() => {});
   let leaving = false;
+  let unanswered = false;
+  let leftBehind = false;
   const end = (error?: unknown) => {
     leaving = true;
     over(error);
@@ -94,15 +109,17 @@ export async function consume(
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => end(payload.error));
   // By itself the client tries such a broker for most of a minute.
-  consumer.on(consumer.events.REQUEST_TIMEOUT, ({ payload }) =>
-    end(new Error(`the broker ${payload.broker} did not answer in time: ${payload.apiName}`)),
-  );
+  consumer.on(consumer.events.REQUEST_TIMEOUT, ({ payload }) => {
+    unanswered = true;
+    end(new Error(`the broker ${payload.broker} did not answer in time: ${payload.apiName}`));
+  });
 
   const deliver = async ({ batch, heartbeat, resolveOffset }: EachBatchPayload): Promise<void> => {
     const own = assignment;
     // The client asks for a heartbeat behind a batch only, however long it takes.
     let rebalancing: unknown = null;
     const beating = setInterval(() => {
+      if (leftBehind) return;
       heartbeat().catch((error: unknown) => {
         rebalancing ??= error;
       });
@@ -142,13 +159,20 @@ export async function consume(
 
   const joining = join();
   joining.catch(end);
+  const leave = async (): Promise<void> => {
+    // Cut off while it joins it would stay a member, and others would wait for it until its session ends.
+    await joining.catch(() => {});
+    await consumer.disconnect();
+  };
   try {
     await ended;
   } finally {
     signal.removeEventListener('abort', onAbort);
-    await Promise.allSettled([...working, assigning]);
-    // Cut off while it joins it would stay a member, and others would wait for it until its session ends.
-    await within(clock, LEAVE_TIMEOUT_MS, 'joining', joining).catch(() => {});
-    await within(clock, LEAVE_TIMEOUT_MS, 'leaving the group', consumer.disconnect()).catch(() => {});
+    const work = Promise.allSettled([...working, assigning]);
+    await within(clock, WORK_TIMEOUT_MS, 'ending the work in hand', work).catch(() => {
+      leftBehind = true;
+    });
+    const leaveMs = unanswered ? LEAVE_UNANSWERED_TIMEOUT_MS : LEAVE_TIMEOUT_MS;
+    await within(clock, leaveMs, 'leaving the consumer group', leave()).catch(() => {});
   }
 }

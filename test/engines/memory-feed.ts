@@ -30,6 +30,7 @@ export interface MemoryConsumer {
 
 export function memoryFeed(consumer: MemoryConsumer, clock: Clock): Feed {
   const closed = new AbortController();
+  const memberships = new Set<Promise<void>>();
   return {
     async ends(domains) {
       const standing = await consumer.standing();
@@ -40,11 +41,16 @@ export function memoryFeed(consumer: MemoryConsumer, clock: Clock): Feed {
       const standing = await consumer.standing();
       return standing && { generation: standing.generation, partitions: standing.partitions };
     },
-    consume(membership) {
-      return consume(consumer, clock, membership, AbortSignal.any([membership.signal, closed.signal]));
+    async consume(membership) {
+      const signal = AbortSignal.any([membership.signal, closed.signal]);
+      const running = consume(consumer, clock, membership, signal);
+      memberships.add(running);
+      await running.finally(() => memberships.delete(running));
+      if (!membership.signal.aborted) throw new Error('the connection to the broker is closed');
     },
     async close() {
       closed.abort();
+      await Promise.allSettled(memberships);
     },
   };
 }

@@ -10,7 +10,7 @@ export interface KafkaTopics {
   deletePositionTopic(): Promise<void>;
   /** Retention: of a partition only what lies at or behind the offset stays. */
   trim(generation: number, partition: Partition, offset: string): Promise<void>;
-  /** How many members the group has. */
+  /** How many members a group of the feed has. */
   members(group: string): Promise<number>;
 }
 
@@ -33,7 +33,7 @@ export async function kafkaTopics(t: Cleanup, { brokers, prefix }: TestKafka): P
       await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset }] });
     },
     async members(group) {
-      const { groups } = await admin.describeGroups([group]);
+      const { groups } = await admin.describeGroups([`${prefix}.${group}`]);
       return groups[0]?.members.length ?? 0;
     },
   };
