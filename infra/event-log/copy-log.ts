@@ -1,6 +1,6 @@
 /** Copies a log into another: ids, bytes, nonces, versions and total order as they are, positions anew. */
 import type { EventLog } from '../../commands/event-log.ts';
-import { type Epoch, START } from '../../schemas/envelope.ts';
+import { type Epoch, type Position, type Recorded, START } from '../../schemas/envelope.ts';
 import { type CompareOptions, compareLogs, differingFields, type LogDifference } from './compare-logs.ts';
 import type { LogWriter } from './log-writer.ts';
 
@@ -54,22 +54,38 @@ export async function copyLog(options: CopyLogOptions): Promise<CopiedLog> {
     const { events, through } = await from.readAll(left, BATCH_EVENTS);
     if (events.length === 0) break;
     await writer.write(right, events);
-    const written = await to.readAll(right, events.length);
+    const written = await readBack(to, right, events.length);
     for (const [index, event] of events.entries()) {
-      const copy = written.events[index];
+      const copy = written[index];
       const fields = copy ? differingFields(event, copy) : [];
       if (!copy || fields.length > 0) {
         throw new NotACopy({ index: checked + copied + index, fields, left: event, right: copy ?? null });
       }
     }
     left = through;
-    right = written.events.at(-1)!.position;
+    right = written.at(-1)!.position;
     copied += events.length;
     onProgress?.({ checked, copied });
   }
   // Whoever holds a position must notice that positions are others now.
   const epoch = copied > 0 && right !== START ? await to.mintEpoch() : (await to.head()).epoch;
   return { checked, copied, epoch };
+}
+
+/** Up to `count` events: engines end a slice of large ones early, and not at the same event. */
+async function readBack(
+  log: CopyLogOptions['to'],
+  after: Position,
+  count: number,
+): Promise<readonly Recorded[]> {
+  const read: Recorded[] = [];
+  for (let at = after; read.length < count; ) {
+    const { events, through } = await log.readAll(at, count - read.length);
+    if (events.length === 0) break;
+    read.push(...events);
+    at = through;
+  }
+  return read;
 }
 
 /** For a person: which event differs, and in what. */
