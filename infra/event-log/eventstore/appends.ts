@@ -1,4 +1,5 @@
 /** Appends: pipelined, bounded, and safe to send again. */
+import type { Clock } from '../../../commands/clock.ts';
 import { type Appended, type Conflict, type Expected, InvalidAppend } from '../../../commands/event-log.ts';
 import type { NewEvent, Recorded, StreamId } from '../../../schemas/envelope.ts';
 import { type AppendAnswer, type RawEvent, rawEvent } from './append-call.ts';
@@ -10,6 +11,9 @@ const MAX_APPENDS_IN_FLIGHT = 128;
 const MAX_WAITING_APPENDS = 10_000;
 
 export interface AppendDeps {
+  readonly clock: Clock;
+  /** How long an append waits for its turn: a server that hangs holds up nobody for longer. */
+  readonly turnTimeoutMs: number;
   /** One call, with its deadline. */
   append(stream: StreamId, expected: Expected, events: readonly RawEvent[]): Promise<AppendAnswer>;
   readStream(stream: StreamId, range: { after: number; through: number }): Promise<readonly Recorded[]>;
@@ -21,23 +25,42 @@ export interface Appends {
   waiting(): number;
 }
 
-export function appends({ append, readStream }: AppendDeps): Appends {
+export function appends({ clock, turnTimeoutMs, append, readStream }: AppendDeps): Appends {
   let inFlight = 0;
-  const turns: (() => void)[] = [];
+  /** In the order in which they came. */
+  const turns = new Set<() => void>();
+
+  /** Resolves with the place of one that has ended. */
+  function turn(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const come = new AbortController();
+      const take = () => {
+        come.abort();
+        resolve();
+      };
+      turns.add(take);
+      void clock.sleep(turnTimeoutMs, come.signal).then(() => {
+        if (!turns.delete(take)) return;
+        reject(
+          new EventStoreUnavailable(`an append had no turn within ${turnTimeoutMs} ms, and was not sent`),
+        );
+      });
+    });
+  }
 
   async function inTurn<R>(work: () => Promise<R>): Promise<R> {
-    if (inFlight >= MAX_APPENDS_IN_FLIGHT) {
-      if (turns.length >= MAX_WAITING_APPENDS) {
-        throw new EventStoreUnavailable(`${MAX_WAITING_APPENDS} appends wait already`);
-      }
-      await new Promise<void>((resolve) => turns.push(resolve));
-    }
-    inFlight += 1;
+    if (inFlight < MAX_APPENDS_IN_FLIGHT) inFlight += 1;
+    else if (turns.size < MAX_WAITING_APPENDS) await turn();
+    else throw new EventStoreUnavailable(`${MAX_WAITING_APPENDS} appends wait already`);
     try {
       return await work();
     } finally {
-      inFlight -= 1;
-      turns.shift()?.();
+      const [next] = turns;
+      if (next === undefined) inFlight -= 1;
+      else {
+        turns.delete(next);
+        next();
+      }
     }
   }
 
@@ -78,6 +101,6 @@ export function appends({ append, readStream }: AppendDeps): Appends {
 
   return {
     append: (stream, expected, events) => inTurn(() => appendEvents(stream, expected, events)),
-    waiting: () => inFlight + turns.length,
+    waiting: () => inFlight + turns.size,
   };
 }

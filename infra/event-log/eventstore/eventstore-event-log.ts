@@ -68,7 +68,12 @@ export async function openEventStoreEventLog(options: EventStoreEventLogOptions)
   };
   const end = logEnd(read);
   const readAll = allReads(read, end.last);
-  const appending = appends({ append, readStream: (stream, range) => readStream(read, stream, range) });
+  const appending = appends({
+    clock,
+    turnTimeoutMs: appendTimeoutMs,
+    append,
+    readStream: (stream, range) => readStream(read, stream, range),
+  });
 
   async function close(): Promise<void> {
     closed.abort();
