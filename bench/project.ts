@@ -11,6 +11,7 @@ import type { EventLog } from '../commands/event-log.ts';
 import { positionOf } from '../infra/event-log/recorded-row.ts';
 import type { Engines } from '../infra/platform/engines.ts';
 import type { Pool, Session } from '../infra/postgres/pool.ts';
+import { statementOf } from '../infra/postgres/prepared-texts.ts';
 import { postgresProjectionStore } from '../infra/postgres/projection-store.ts';
 import { keysProjection } from '../projections/keys/keys-projection.ts';
 import type { Projection, Tx } from '../projections/projection.ts';
@@ -192,7 +193,7 @@ async function bareTables(pool: Pool, projection: Projection) {
           // As the runner commits: a read model need not wait for the disk.
           await session.query('BEGIN; SET LOCAL synchronous_commit = off');
           for (const { sql, params } of statements) {
-            await session.query(sql.replace(ours, `"${schema}"`), params);
+            await session.query(statementOf(sql.replace(ours, `"${schema}"`)), params);
           }
           await session.query('COMMIT');
         });

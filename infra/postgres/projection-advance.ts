@@ -4,6 +4,7 @@ import type { Tx } from '../../projections/projection.ts';
 import { type Advance, Fenced, type Lease, type RevisionState } from '../../projections/store.ts';
 import type { Bookmark } from '../../schemas/envelope.ts';
 import type { Pool, Prepared, Session } from './pool.ts';
+import { statementOf } from './prepared-texts.ts';
 import { revisionTables } from './revision-tables.ts';
 
 /**
@@ -162,7 +163,7 @@ export function transactionOf(
   sent: <R>(answer: Promise<R>) => Promise<R>,
 ): Omit<Advance<Tx>, 'changed' | 'prunedHere'> {
   return {
-    tx: { query: (sql, params) => sent(session.query(sql, params)) },
+    tx: { query: (sql, params) => sent(session.query(statementOf(sql), params)) },
     tables: revisionTables(projection, revision),
     async savepoint(work) {
       await sent(session.query('SAVEPOINT attempt'));

@@ -5,6 +5,7 @@ import type { ReadOptions } from '../../projections/read-models.ts';
 import type { Epoch, EventId, Position } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import type { Pool, Session } from './pool.ts';
+import { preparing } from './prepared-texts.ts';
 import { revisionTables } from './revision-tables.ts';
 
 export interface Place {
@@ -55,7 +56,7 @@ export function readSnapshot<R>(
       const { revision, epoch, position } = place;
       const stamp: Stamp = { epoch, revision, position, eventId: place.event_id };
       const tablesOf = (name: string): Tables => revisionTables(name, placeOf(places, name).revision);
-      const result = await query(session, tablesOf(projection), stamp, tablesOf);
+      const result = await query(preparing(session), tablesOf(projection), stamp, tablesOf);
       return { kind: 'read', result, stamp };
     } catch (error) {
       return { kind: 'failed', error };
@@ -79,11 +80,7 @@ function answeredEarly<R>(pool: Pool, work: (session: Session) => Promise<R>): P
 async function begin(session: Session, names: readonly string[]): Promise<ReadonlyMap<string, Place>> {
   const list = names.map((name) => pg.escapeLiteral(name)).join(', ');
   const rows = await session.query<Place>(
-    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-     SELECT p.name, k.revision, k.epoch, k."position", k.event_id, k.halted
-     FROM plinth.projections p
-     JOIN plinth.progress k ON k.projection = p.name AND k.revision = p.current_revision
-     WHERE p.name IN (${list})`,
+    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT * FROM plinth.stands(ARRAY[${list}])`,
   );
   return new Map(rows.map((row) => [row.name, row]));
 }
