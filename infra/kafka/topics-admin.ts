@@ -1,7 +1,8 @@
 /** Making the topics, and what is known of those that are there. */
-import type { Admin, ITopicMetadata, Kafka } from 'kafkajs';
+import type { ITopicMetadata, Kafka } from 'kafkajs';
 import type { Clock } from '../../commands/clock.ts';
 import { positionTopicName, topicDomains, topicName } from '../../schemas/topics.ts';
+import { adminClient } from './admin-client.ts';
 import { brokerErrorType } from './kafkajs.ts';
 
 /** An event of 256 KiB with all that travels along, and room. */
@@ -43,26 +44,15 @@ export interface TopicsAdminOptions {
 }
 
 export function topicsAdmin({ kafka, prefix, replicas, clock }: TopicsAdminOptions): TopicsAdmin {
-  let connected: Promise<Admin> | null = null;
-  let closed = false;
-  const admin = async (): Promise<Admin> => {
-    // A client that is used after its end connects again, and nobody ends it then.
-    if (closed) throw new Error('the connection to Kafka is closed');
-    connected ??= (async () => {
-      const one = kafka.admin();
-      await one.connect();
-      return one;
-    })();
-    try {
-      return await connected;
-    } catch (error) {
-      connected = null;
-      throw error;
-    }
-  };
+  const making = adminClient(kafka);
+  /**
+   * Apart: a client that has been asked for the bounds of a topic asks for that topic with everything it does
+   * from then on, and once the topic is deleted all of it fails, making the topic anew too.
+   */
+  const looking = adminClient(kafka);
   const durable = replicas > 2 ? [{ name: 'min.insync.replicas', value: '2' }] : [];
   const make = async (wanted: readonly Wanted[]): Promise<readonly ITopicMetadata[]> => {
-    const one = await admin();
+    const one = await making.get();
     const there = new Set(await one.listTopics());
     const missing = wanted.filter(({ topic }) => !there.has(topic));
     if (missing.length > 0) {
@@ -85,7 +75,7 @@ export function topicsAdmin({ kafka, prefix, replicas, clock }: TopicsAdminOptio
   const known = async (topics: string[]): Promise<readonly ITopicMetadata[]> => {
     for (const endMs = clock.now() + KNOWN_WITHIN_MS; ; await clock.sleep(KNOWN_POLL_MS)) {
       try {
-        return (await (await admin()).fetchTopicMetadata({ topics })).topics;
+        return (await (await making.get()).fetchTopicMetadata({ topics })).topics;
       } catch (error) {
         if (!NOT_YET.includes(brokerErrorType(error) ?? '') || clock.now() > endMs) throw error;
       }
@@ -128,7 +118,7 @@ export function topicsAdmin({ kafka, prefix, replicas, clock }: TopicsAdminOptio
       }
     },
     async eventTopics() {
-      const topics = await (await admin()).listTopics();
+      const topics = await (await making.get()).listTopics();
       return topics.flatMap((topic) => {
         const generation = Number(topic.split('.').at(-1));
         const ours = Object.keys(topicDomains).some(
@@ -137,13 +127,19 @@ export function topicsAdmin({ kafka, prefix, replicas, clock }: TopicsAdminOptio
         return ours ? [{ topic, generation }] : [];
       });
     },
-    bounds: async (topic) => (await admin()).fetchTopicOffsets(topic),
+    async bounds(topic) {
+      try {
+        return await (await looking.get()).fetchTopicOffsets(topic);
+      } catch (error) {
+        looking.forget();
+        throw error;
+      }
+    },
     async check() {
-      await (await admin()).describeCluster();
+      await (await making.get()).describeCluster();
     },
     async close() {
-      closed = true;
-      await connected?.then((one) => one.disconnect()).catch(() => {});
+      await Promise.all([making.close(), looking.close()]);
     },
   };
 }
