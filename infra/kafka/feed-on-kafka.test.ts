@@ -1,150 +1,156 @@
-/** A projection that real Kafka feeds, over real Postgres: joined, read at a position, trimmed and back. */
+/** A projection that real Kafka feeds, over real Postgres, and what becomes of topics and members meanwhile. */
 import assert from 'node:assert/strict';
-import { randomBytes, randomUUID } from 'node:crypto';
-import { test } from 'node:test';
-import type { Projection } from '../../projections/projection.ts';
-import { projectionRunner } from '../../projections/runner.ts';
-import { type CommandId, type EventId, type StreamId, streamId } from '../../schemas/envelope.ts';
-import { plainCodec } from '../../test/simulation/plain-codec.ts';
-import { testKafka } from '../../test/support/kafka-server.ts';
-import { kafkaTopics } from '../../test/support/kafka-topics.ts';
+import { spawn } from 'node:child_process';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { gate } from '../../test/contracts/feed-fixtures.ts';
+import { fedProjection } from '../../test/support/fed-projection.ts';
 import { until } from '../../test/support/platform-process.ts';
-import { openTestLog } from '../../test/support/postgres-log.ts';
 import { without } from '../../test/support/servers.ts';
-import { relay } from '../../workers/relay.ts';
-import { createPool } from '../postgres/pool.ts';
-import { migrateProjections, postgresProjectionStore } from '../postgres/projection-store.ts';
-import { postgresReadModels } from '../postgres/read-models.ts';
-import { systemClock as clock } from '../system-clock.ts';
-import { openKafka } from './kafka.ts';
 
-const skip = without('kafka');
+const GROUP = 'versions.1.1';
+const childScript = fileURLToPath(new URL('../../test/support/fed-projection-main.ts', import.meta.url));
 
-/** Of each stream the versions that were applied, in the order in which they came. */
-const versions: Projection = {
-  name: 'versions',
-  revision: 1,
-  order: 'stream',
-  domains: ['keys', 'owners'],
-  types: new Set(['thing.added']),
-  tables: [{ name: 'versions', key: ['stream'] }],
-  publishesChanges: false,
-  async create(tx, tables) {
-    await tx.query(`CREATE TABLE ${tables('versions')} (stream text PRIMARY KEY, applied int[] NOT NULL)`);
-  },
-  async apply(tx, tables, events) {
-    for (const { stream, version } of events) {
-      await tx.query(
-        `INSERT INTO ${tables('versions')} AS v VALUES ($1, ARRAY[$2::int])
-         ON CONFLICT (stream) DO UPDATE SET applied = v.applied || $2::int`,
-        [stream, version],
-      );
+describe('a projection on Kafka', { skip: without('kafka'), concurrency: true }, () => {
+  test('joins, is read at a position, and outlives its runner and a trimmed topic', async (t) => {
+    const w = await fedProjection(t);
+    w.startRelay();
+    await w.append(1);
+    const one = w.start('one');
+    await w.fed();
+    for (let n = 2; n < 60; n++) await w.append(n);
+    await w.checkAt(await w.append(60));
+    assert.equal(one.health().partitions, 4);
+    await one.stop();
+
+    const last = await w.append(61);
+    const two = w.start('two');
+    await w.checkAt(last);
+    await two.stop();
+
+    for (let n = 62; n < 80; n++) await w.append(n);
+    const trimmed = await w.append(80);
+    await w.relayed(trimmed);
+    const { offsets } = (await w.kafka.feed.ends(['keys', 'owners']))!;
+    for (const { offset, ...partition } of offsets) await w.trim(1, partition, offset);
+    w.start('three');
+    await w.inLogMode();
+    await w.checkAt(trimmed);
+    await w.fed();
+    await w.checkAt(await w.append(81));
+  });
+
+  test('a topic that was made anew and is longer than its places is noticed before anything is applied', async (t) => {
+    const w = await fedProjection(t);
+    const stopRelay = w.startRelay();
+    const one = w.start('one');
+    await w.fed();
+    for (let n = 1; n < 6; n++) await w.append(n);
+    await w.checkAt(await w.append(6));
+    await one.stop();
+    await w.relayed(await w.append(7));
+    await stopRelay();
+    await w.deleteTopic(1, 'keys');
+    w.startRelay();
+    let last = await w.append(8);
+    // Each its own transaction: its offsets pass those that were.
+    for (let n = 9; n < 40; n++) {
+      last = await w.append(n);
+      if (n % 4 === 0) await w.relayed(last);
     }
-  },
-};
+    await w.relayed(last);
+    w.start('two');
+    await w.inLogMode();
+    await w.checkAt(last);
+    await w.fed();
+    await w.checkAt(await w.append(40));
+  });
 
-test('a projection joins Kafka, is read at a position, and outlives its runner and a trimmed topic', {
-  skip,
-}, async (t) => {
-  const { brokers, prefix } = await testKafka();
-  const { log, pool } = await openTestLog(t);
-  const { connectionString } = pool;
-  const own = createPool({ connectionString, applicationName: 'feed test' });
-  await migrateProjections(own);
-  const readModels = postgresReadModels({ primary: own, clock });
-  const store = postgresProjectionStore(own, { advanced: readModels.moved });
-  const kafka = openKafka({ brokers, prefix, replicas: 1, clock });
-  const stopRelay = new AbortController();
-  const topics = kafka.relayTopics();
-  const lease = { hold: async () => true, release: async () => {} };
-  const relaying = relay({ log, topics, lease, clock }, { signal: stopRelay.signal, partitions: 2 }).run();
-  const start = (holder: string) => {
-    const stop = new AbortController();
-    const runner = projectionRunner(
-      { projection: versions, store, log, decoder: plainCodec, clock, feed: kafka.feed },
-      { holder },
-    );
-    const running = runner.run(stop.signal);
-    const end = async () => {
-      stop.abort();
-      await running;
-    };
-    return { runner, stop: end };
-  };
-  const appended = new Map<StreamId, number>();
-  const append = async (n: number) => {
-    const stream = n % 3 === 0 ? streamId('owner', 'o') : streamId('key', `k${n % 3}`);
-    const metadata = {
-      tenant: 'tnt_1',
-      actor: 'system:test',
-      commandId: randomUUID() as CommandId,
-      requestDigest: null,
-      correlationId: 'c',
-      causationId: null,
-      traceparent: null,
-    };
-    const id = randomUUID() as EventId;
-    const one = { id, type: 'thing.added', data: {}, timeMs: Date.now(), nonce: randomBytes(16), metadata };
-    const answer = await log.append(stream, appended.get(stream) ?? 0, await plainCodec.encode([one]));
-    assert.ok(answer.ok);
-    appended.set(stream, answer.version);
-    return answer.position;
-  };
-  const current = async () => (await store.revisions('versions')).find((r) => r.state === 'current');
-  const fed = () => until('it is fed', async () => (await current())?.feed != null);
-  const readAt = async (atLeast: Awaited<ReturnType<typeof append>>) => {
-    for (let tries = 0; ; tries++) {
-      try {
-        const { result } = await readModels.read('versions', { atLeast, waitMs: 10_000 }, (tx, tables) =>
-          tx.query<{ stream: StreamId; applied: number[] }>(`SELECT * FROM ${tables('versions')}`),
-        );
-        return Object.fromEntries(result.map((row) => [row.stream, row.applied]));
-      } catch (error) {
-        if (tries === 5) throw error;
-      }
-    }
-  };
-  const all = () =>
-    Object.fromEntries(
-      [...appended].map(([stream, last]) => [stream, Array.from({ length: last }, (_, i) => i + 1)]),
-    );
-  let running: ReturnType<typeof start> | null = null;
-  try {
-    await append(1);
-    running = start('one');
-    await fed();
-    t.diagnostic('fed');
-    for (let n = 2; n < 60; n++) await append(n);
-    assert.deepEqual(await readAt(await append(60)), all());
-    assert.notEqual((await current())!.feed, null);
-    assert.equal(running.runner.health().partitions, 4);
+  test('a topic that is deleted while it is read is read on once it is there again', async (t) => {
+    const w = await fedProjection(t);
+    w.startRelay();
+    w.start('one');
+    await w.fed();
+    for (let n = 1; n < 20; n++) await w.append(n);
+    await w.checkAt(await w.append(20));
+    await w.deleteTopic(1, 'keys');
+    for (let n = 21; n < 30; n++) await w.append(n);
+    await w.checkAt(await w.append(30));
+    await w.fed();
+    await w.checkAt(await w.append(31));
+  });
 
-    await running.stop();
-    let last = await append(61);
-    running = start('two');
-    assert.deepEqual(await readAt(last), all());
-    assert.notEqual((await current())!.feed, null);
-
-    await running.stop();
-    for (let n = 62; n < 80; n++) last = await append(n);
+  test('a batch in hand for longer than a rebalance waits is fenced, or counts, and never twice', async (t) => {
+    const w = await fedProjection(t);
+    w.startRelay();
+    const [held, release] = gate();
+    let inHand = 0;
+    const one = w.start('one', async (events) => {
+      if (!events.some(({ data }) => (data as { hold?: true }).hold)) return;
+      inHand += 1;
+      await held;
+    });
+    await w.fed();
+    await w.checkAt(await w.append(1));
+    await w.append(4, { hold: true });
+    await until('its batch is in hand', () => inHand > 0);
+    const two = w.start('two');
+    await until('the other has partitions', () => (two.health().partitions ?? 0) > 0);
+    await w.append(2);
+    release();
+    await w.append(7);
+    await w.checkAt(await w.append(3));
     await until(
-      'the relay is level',
-      async () => (await kafka.feed.ends(['keys']))?.relayed.position === last,
+      'both share them again',
+      () =>
+        (one.health().partitions ?? 0) > 0 && (one.health().partitions ?? 0) + two.health().partitions! === 4,
     );
-    const fate = await kafkaTopics(t, { brokers, prefix });
-    const ends = (await kafka.feed.ends(['keys']))!;
-    for (const { offset, ...partition } of ends.offsets) await fate.trim(1, partition, offset);
-    running = start('three');
-    assert.deepEqual(await readAt(last), all());
-    await fed();
-    assert.deepEqual(await readAt(await append(80)), all());
-  } finally {
-    await running?.stop();
-    stopRelay.abort();
-    await relaying;
-    await topics.close();
-    await kafka.close();
-    await readModels.close();
-    await own.close();
-  }
+    await w.checkAt(await w.append(10));
+  });
+
+  test('one that is told to stop commits what is in hand and leaves its group', async (t) => {
+    const w = await fedProjection(t);
+    w.startRelay();
+    const [held, release] = gate();
+    let inHand = 0;
+    const one = w.start('one', async (events) => {
+      if (!events.some(({ data }) => (data as { hold?: true }).hold)) return;
+      inHand += 1;
+      await held;
+    });
+    await w.fed();
+    const last = await w.append(1, { hold: true });
+    await until('its batch is in hand', () => inHand > 0);
+    const stopped = one.stop();
+    release();
+    await stopped;
+    assert.equal(await w.members(GROUP), 0);
+    assert.equal(inHand, 1);
+    w.start('two', async (events) => {
+      assert.ok(!events.some(({ data }) => (data as { hold?: true }).hold), 'it was committed');
+    });
+    await w.checkAt(last);
+    await w.checkAt(await w.append(4));
+  });
+
+  test('when one is killed in the middle of a batch, another takes over, and nothing is lost or doubled', async (t) => {
+    const w = await fedProjection(t);
+    w.startRelay();
+    const args = [childScript, w.brokers.join(','), w.prefix, w.url];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => child.kill('SIGKILL'));
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      said += text;
+    });
+    await w.fed();
+    await w.checkAt(await w.append(1));
+    for (const n of [4, 7]) await w.append(n, { hold: true });
+    await until('its batch is in hand', () => said.includes('in hand'));
+    const two = w.start('two');
+    child.kill('SIGKILL');
+    for (const n of [2, 3, 10]) await w.append(n);
+    await w.checkAt(await w.append(13));
+    await until('it has all partitions', () => two.health().partitions === 4);
+  });
 });
