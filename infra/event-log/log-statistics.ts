@@ -22,12 +22,13 @@ export interface LogStatistics {
   readonly types: readonly { readonly type: string; readonly events: number; readonly bytes: number }[];
 }
 
+/** The whole log is looked through. */
+const STATISTICS_TIMEOUT_MS = 10 * 60_000;
 const BYTES = 'sum(octet_length(type) + octet_length(data) + octet_length(metadata))::bigint AS bytes';
 
 export function logStatistics(pool: Pool): Promise<LogStatistics> {
   return pool.transaction(
     async (tx) => {
-      await tx.query("SET LOCAL statement_timeout = '10min'");
       const [log] = await tx.query<{ epoch: Epoch; head: number | null; diskBytes: number }>(
         `SELECT epoch, (SELECT max(position) FROM plinth_log.events) AS head,
                 pg_total_relation_size('plinth_log.events') AS "diskBytes"
@@ -54,6 +55,6 @@ export function logStatistics(pool: Pool): Promise<LogStatistics> {
         types,
       };
     },
-    { isolation: 'repeatable read', readOnly: true },
+    { isolation: 'repeatable read', readOnly: true, statementTimeoutMs: STATISTICS_TIMEOUT_MS },
   );
 }

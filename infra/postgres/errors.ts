@@ -16,12 +16,18 @@ const TRANSIENT = [
 export function isTransient(error: unknown): boolean {
   const code = sqlState(error);
   if (code !== null) return TRANSIENT.some((prefix) => code.startsWith(prefix));
+  if (isUnanswered(error)) return true;
   const { code: system, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (typeof system === 'string' && /^E[A-Z]+$/.test(system)) return true;
   return (
     typeof message === 'string' &&
     /[Cc]onnection (terminated|ended)|timeout exceeded|not queryable/.test(message)
   );
+}
+
+/** The driver gave up waiting; what was asked may have been done, or may be yet. */
+export function isUnanswered(error: unknown): boolean {
+  return (error as Error | null)?.message === 'Query read timeout';
 }
 
 /** The five characters, or null where the server did not answer with an error. */

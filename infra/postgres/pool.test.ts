@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { startFaultProxy } from '../../test/support/fault-proxy.ts';
 import { testDatabase } from '../../test/support/postgres.ts';
 import { isTransient } from './errors.ts';
 import { migrate } from './migrations.ts';
@@ -69,6 +70,33 @@ test('connections that break while idle and in a transaction leave the process a
   // One that is taken from the pool before its end is noticed fails its statement instead.
   assert.ok(lost >= 1);
   assert.deepEqual(await pool.query('SELECT 1 AS n'), [{ n: 1 }]);
+});
+
+test('a server that is gone without a word fails what waits for it, and its connection is not used again', async (t) => {
+  const url = new URL(await testDatabase(t));
+  const proxy = await startFaultProxy(t, { host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const pool = createPool({
+    connectionString: url.href,
+    applicationName: 'plinth pool test',
+    statementTimeoutMs: 100,
+  });
+  t.after(() => pool.close());
+  await pool.query('SELECT 1');
+  proxy.hang();
+  await assert.rejects(pool.query('SELECT 2'), isTransient);
+  assert.equal(pool.stats().total, 0);
+  proxy.heal();
+  await assert.rejects(
+    pool.transaction((tx) => {
+      proxy.hang();
+      return tx.query('SELECT 3');
+    }),
+    isTransient,
+  );
+  assert.equal(pool.stats().total, 0);
+  proxy.heal();
+  assert.deepEqual(await pool.query('SELECT 4 AS n'), [{ n: 4 }]);
 });
 
 test('a statement past its time limit ends with a transient error', async (t) => {

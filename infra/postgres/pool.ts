@@ -1,5 +1,6 @@
 /** Connections to PostgreSQL: bounded, with time limits on everything, and typed rows out. */
 import pg from 'pg';
+import { isUnanswered } from './errors.ts';
 
 /** A statement that is prepared once a connection and then only executed. Names are unique in the house. */
 export interface Prepared {
@@ -20,6 +21,8 @@ export interface TransactionOptions {
   /** Default `read committed`. */
   readonly isolation?: Isolation;
   readonly readOnly?: boolean;
+  /** Of each statement in it, in place of the pool's. */
+  readonly statementTimeoutMs?: number;
 }
 
 export interface PoolStats {
@@ -47,7 +50,10 @@ export interface PoolOptions {
   readonly applicationName: string;
   readonly maxConnections?: number;
   readonly statementTimeoutMs?: number;
-  /** A connection on which an answer is waited for longer is given up: whoever is there may be gone. */
+  /**
+   * A connection on which an answer is waited for longer is given up: whoever is there may be gone, and TCP
+   * notices that after a quarter of an hour. By default 5 s more than a statement may take.
+   */
   readonly answerTimeoutMs?: number;
   readonly lockTimeoutMs?: number;
   readonly idleInTransactionTimeoutMs?: number;
@@ -58,6 +64,9 @@ export interface PoolOptions {
   readonly onLostConnection?: (error: Error) => void;
 }
 
+const STATEMENT_TIMEOUT_MS = 30_000;
+/** For the answer of a server that ends a statement itself. */
+const ANSWER_GRACE_MS = 5_000;
 const INT8 = 20;
 
 /** `bigint` columns hold counts, versions and times: numbers, as long as they are exact. */
@@ -74,12 +83,13 @@ const types = {
 } as pg.CustomTypesConfig;
 
 export function createPool(options: PoolOptions): Pool {
+  const statementTimeoutMs = options.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS;
   const pool = new pg.Pool({
     connectionString: options.connectionString,
     application_name: options.applicationName,
     max: options.maxConnections ?? 10,
-    statement_timeout: options.statementTimeoutMs ?? 30_000,
-    ...(options.answerTimeoutMs === undefined ? {} : { query_timeout: options.answerTimeoutMs }),
+    statement_timeout: statementTimeoutMs,
+    query_timeout: options.answerTimeoutMs ?? statementTimeoutMs + ANSWER_GRACE_MS,
     lock_timeout: options.lockTimeoutMs ?? 10_000,
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 30_000,
     connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
@@ -106,13 +116,16 @@ export function createPool(options: PoolOptions): Pool {
     }
   }
 
-  function on(target: pg.Pool | pg.PoolClient): Session {
+  /** @param answerTimeoutMs in place of the pool's */
+  function on(target: pg.Pool | pg.PoolClient, answerTimeoutMs?: number): Session {
+    const limits = answerTimeoutMs === undefined ? {} : { query_timeout: answerTimeoutMs };
     return {
       query<Row extends object>(statement: string | Prepared, params?: readonly unknown[]) {
         return timed(statement, async () => {
           const config = typeof statement === 'string' ? { text: statement } : statement;
           const result = await target.query<Row & pg.QueryResultRow>({
             ...config,
+            ...limits,
             ...(params && { values: params as unknown[] }),
           });
           // Several statements in one text, sent in one round trip: the rows of the last.
@@ -144,13 +157,18 @@ export function createPool(options: PoolOptions): Pool {
     connectionString: options.connectionString,
     applicationName: options.applicationName,
     session: (work) => session((client) => work(on(client))),
-    transaction(work, { isolation = 'read committed', readOnly = false } = {}) {
+    transaction(work, { isolation = 'read committed', readOnly = false, statementTimeoutMs: ownMs } = {}) {
       return session(async (client) => {
-        await client.query(`BEGIN ISOLATION LEVEL ${isolation} ${readOnly ? 'READ ONLY' : 'READ WRITE'}`);
+        const limit = ownMs === undefined ? '' : `; SET LOCAL statement_timeout = ${ownMs}`;
+        await client.query(
+          `BEGIN ISOLATION LEVEL ${isolation} ${readOnly ? 'READ ONLY' : 'READ WRITE'}${limit}`,
+        );
         let result: Awaited<ReturnType<typeof work>>;
         try {
-          result = await work(on(client));
+          result = await work(on(client, ownMs === undefined ? undefined : ownMs + ANSWER_GRACE_MS));
         } catch (error) {
+          // It would wait behind the statement that is not answered.
+          if (isUnanswered(error)) throw error;
           const undone = await client.query('ROLLBACK').then(
             () => true,
             () => false,
