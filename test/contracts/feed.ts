@@ -20,7 +20,7 @@ import {
 } from './relayed-fixtures.ts';
 
 export function feedContract(name: string, options: FeedContractOptions): void {
-  describe(name, { skip: options.skip ?? false }, () => {
+  describe(name, { skip: options.skip ?? false, concurrency: true }, () => {
     test('before any relay has committed, nothing stands', async (t) => {
       const feed = (await options.open(t)).feed();
       assert.equal(await feed.ends(['keys']), null);
