@@ -10,9 +10,9 @@ import type { Workload } from './workload.ts';
 
 export type EngineFault = (cluster: Cluster, load: Workload) => Promise<void>;
 
-const CUT_MS = 3_000;
-const SLOW_MS = 4_000;
-const SHORT_HANG_MS = 3_000;
+const CUT_MS = 2_000;
+const SLOW_MS = 3_000;
+const SHORT_HANG_MS = 2_500;
 /** Held back in both directions. */
 const KAFKA_DELAY_MS = 150;
 const POSTGRES_DELAY_MS = 50;

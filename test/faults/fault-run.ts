@@ -10,7 +10,7 @@ import { killJoining } from './join-kills.ts';
 import type { KillPoint } from './kill-points.ts';
 import { type Points, projectorKiller, relayKiller, shuffled } from './kills.ts';
 import { prove } from './proof.ts';
-import { recovers } from './recovery.ts';
+import { recovers, untilReady } from './recovery.ts';
 import { startWorkload, type Workload } from './workload.ts';
 
 export interface FaultRunOptions {
@@ -79,6 +79,7 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
         },
       },
     );
+    options.progress?.('the cluster is there');
     const thinkMs = kills > LONG_RUN_KILLS ? LONG_RUN_THINK_MS : THINK_MS;
     const { client, impatient } = cluster;
     const load = startWorkload({ client, impatient, seed, thinkMs });
@@ -121,11 +122,12 @@ async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): 
     if (order.length === 0) order = shuffled(names, random);
     const name = order.pop()!;
     await engineFaults[name]!(cluster, load);
+    progress?.(`${name}: over`);
     faults.push(name);
     await recovered(name, true);
   };
-  const killRelay = relayKiller(cluster, { random: seededRandom(seed + 1), points });
-  const killProjector = projectorKiller(cluster, { random: seededRandom(seed + 2), points });
+  const killRelay = relayKiller(cluster, { random: seededRandom(seed + 1), points, progress });
+  const killProjector = projectorKiller(cluster, { random: seededRandom(seed + 2), points, progress });
   const killBoth = async (): Promise<void> => {
     const [ofRelays, ofProjectors] = await Promise.all([
       relayKills < kills ? killRelay() : 0,
@@ -144,9 +146,16 @@ async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): 
       await killBoth();
     }
     const due = faults.length * every < fewest() - every / 2 || fewest() >= kills;
-    // A role that has not started yet is its supervisor's: it may end when it finds no engine.
-    await recovered(`${relayKills} kills of relays and ${projectorKills} of projectors`, due);
-    if (due) await fault();
+    const killed = `${relayKills} kills of relays and ${projectorKills} of projectors`;
+    if (!due) {
+      await recovered(killed, false);
+      continue;
+    }
+    progress?.(killed);
+    // What was killed may not be recovered from yet. But a role that has not started is its supervisor's: it
+    // may end when it finds no engine.
+    await untilReady(cluster, performance.now() + withinMs);
+    await fault();
   }
   while (faults.length < names.length) await fault();
   await load.stop();

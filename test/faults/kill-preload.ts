@@ -94,8 +94,8 @@ function lethalTransaction(transaction: KafkaJs.Transaction): KafkaJs.Transactio
       // Events have keys, and so has the relay's own record.
       const keyless = batch.topicMessages!.flatMap(({ messages }) => messages.filter(({ key }) => !key));
       const all = batch.topicMessages!.reduce((count, { messages }) => count + messages.length, 0);
-      if (keyless.length === 0 || keyless.length < all - 1) reach('relay-events-sent');
-      else reach('relay-watermarks-sent');
+      if (keyless.length < all - 1) reach('relay-events-sent');
+      if (keyless.length > 0) reach('relay-watermarks-sent');
       return sent;
     },
     async commit() {
@@ -134,7 +134,8 @@ function wrapPostgres(client: { query: unknown }): void {
     if (text.startsWith('DELETE FROM plinth_relay.lease')) reach('relay-leaves');
     const answered = () => {
       if (commits) reach('fed-committed');
-      if (name === 'projection-move-place') reach(fed.has(this) ? 'fed-place-moved' : 'fed-watermark-passed');
+      if (name === 'projection-move-places')
+        reach(fed.has(this) ? 'fed-place-moved' : 'fed-watermark-passed');
       if (!text.includes('INSERT INTO plinth.places') || values?.[0] !== KEY_LIST) return;
       joined = true;
       reach('join-places-written');

@@ -21,6 +21,7 @@ export interface KillerOptions {
   readonly random: SeededRandom;
   /** Counts are added to it. */
   readonly points: Points;
+  readonly progress?: ((line: string) => void) | undefined;
 }
 
 export function relayKiller({ relays, workingRelay }: Cluster, options: KillerOptions): Killer {
@@ -40,7 +41,7 @@ export function projectorKiller({ projectors, activeProjector }: Cluster, option
 /** Every second at a point, each point in its turn and then again; the others wherever they are. */
 function killer(
   ways: Readonly<Record<string, Way>>,
-  { random, points }: KillerOptions,
+  { random, points, progress }: KillerOptions,
   find: () => Promise<{ readonly working: Slot; readonly other: Slot }>,
 ): Killer {
   let left: KillPoint[] = [];
@@ -59,7 +60,9 @@ function killer(
         return { death: await dying, before: 1 };
       },
     };
+    const startedMs = performance.now();
     const { death, before } = await kill[ways[point]!]();
+    progress?.(`${point}: ${death} after ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
     if (death === 'there') count(points, point);
     else left.push(point);
     return before + (death === 'stopped' ? 0 : 1);

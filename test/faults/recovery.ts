@@ -44,9 +44,7 @@ export async function recovers(
     await relayed(cluster, endMs, position);
     next(everyRole ? 'every role ready' : null);
     if (!everyRole) return;
-    await untilHolds(endMs, async () =>
-      (await Promise.all(cluster.slots.map((slot) => slot.probe()))).every(isContent),
-    );
+    await untilReady(cluster, endMs);
     next(null);
   };
   try {
@@ -65,6 +63,13 @@ export async function recovers(
     });
   }
   return { seconds: (performance.now() - startedMs) / 1000, steps: steps.join(', ') };
+}
+
+/** Every role says that it can do its work; throws when one does not by then, on the clock of `performance`. */
+export async function untilReady({ slots }: Pick<Cluster, 'slots'>, endMs: number): Promise<void> {
+  await untilHolds(endMs, async () =>
+    (await Promise.all(slots.map((slot) => slot.probe()))).every(isContent),
+  );
 }
 
 /** Nothing is the matter: also not with what it can do without. */

@@ -9,7 +9,7 @@ import type { KillPoint } from './kill-points.ts';
 const PRELOAD = new URL('./kill-preload.ts', import.meta.url).href;
 const PROBE_TIMEOUT_MS = 8_000;
 /** One that has not got to the point where it is to die by then dies where it is. */
-const DIES_WITHIN_MS = 45_000;
+const DIES_WITHIN_MS = 20_000;
 const POLL_MS = 20;
 const MAX_SAID_CHARS = 3_000;
 
