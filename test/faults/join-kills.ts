@@ -3,6 +3,9 @@ import { joiningPoints } from './kill-points.ts';
 import { count, type Points } from './kills.ts';
 import type { Slot } from './slot.ts';
 
+/** The first relay starts meanwhile. */
+const JOINS_WITHIN_MS = 60_000;
+
 /**
  * Nothing has joined yet, and `begin` brings what the projectors wait for. One dies while it joins; the other
  * goes on in its place, and dies when it has joined. Answers how many died.
@@ -13,18 +16,16 @@ export async function killJoining(
   begin: () => Promise<unknown>,
 ): Promise<number> {
   let died = 0;
-  let left = projectors;
   for (const [index, point] of joiningPoints.entries()) {
-    const dying = left.map((slot) => slot.dieAt(point, 1));
+    // Also the one that died and starts anew: whoever of them joins.
+    const dying = projectors.map((slot) => slot.dieAt(point, { withinMs: JOINS_WITHIN_MS }));
     if (index === 0) await begin();
     await Promise.race(dying);
-    for (const slot of left) slot.spare();
-    const deaths = await Promise.all(dying);
-    for (const death of deaths) {
+    for (const slot of projectors) slot.spare();
+    for (const death of await Promise.all(dying)) {
       if (death === 'there') count(points, point);
       if (death !== 'spared') died += 1;
     }
-    left = left.filter((_, at) => deaths[at] === 'spared');
   }
   return died;
 }

@@ -50,11 +50,11 @@ function killer(
     const { working, other } = await find();
     const nth = 1 + random.below(MAX_PASSES);
     const kill: Readonly<Record<Way, () => Promise<{ readonly death: Death; readonly before: number }>>> = {
-      works: async () => ({ death: await working.dieAt(point, nth), before: 0 }),
-      stops: async () => ({ death: await working.dieAt(point, 1, true), before: 0 }),
+      works: async () => ({ death: await working.dieAt(point, { nth }), before: 0 }),
+      stops: async () => ({ death: await working.dieAt(point, { stops: true }), before: 0 }),
       starts: async () => ({ death: await working.dieAnewAt(point), before: 1 }),
       async 'takes over'() {
-        const dying = other.dieAt(point, 1);
+        const dying = other.dieAt(point);
         // Its successor would be in its place before the other is.
         await working.killAnew(() => dying);
         return { death: await dying, before: 1 };

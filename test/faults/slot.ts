@@ -1,8 +1,14 @@
 /** The place of one process of a cluster: what is killed there is started anew, with the same settings. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pause, within } from '../crash/within.ts';
-import { type Ended, launchRole, type PlatformProcess, type RoleName } from '../support/platform-process.ts';
+import { within } from '../crash/within.ts';
+import {
+  type Ended,
+  launchRole,
+  type PlatformProcess,
+  type RoleName,
+  until,
+} from '../support/platform-process.ts';
 import type { Cleanup } from '../support/postgres.ts';
 import type { KillPoint } from './kill-points.ts';
 
@@ -10,7 +16,6 @@ const PRELOAD = new URL('./kill-preload.ts', import.meta.url).href;
 const PROBE_TIMEOUT_MS = 8_000;
 /** One that has not got to the point where it is to die by then dies where it is. */
 const DIES_WITHIN_MS = 20_000;
-const POLL_MS = 20;
 const MAX_SAID_CHARS = 3_000;
 
 export interface Probe {
@@ -29,10 +34,13 @@ export interface Slot {
   /** Kills what runs here and starts it anew at once; `meanwhile`: when this has ended. */
   killAnew(meanwhile?: () => Promise<unknown>): Promise<void>;
   /**
-   * Lets what runs here die at the point, the nth time that it gets there, and starts it anew. `stops`: it is
-   * told to stop, and dies on its way out.
+   * Lets what runs here die at the point, the nth time that it gets there (the first unless given), and
+   * starts it anew. `stops`: it is told to stop, and dies on its way out.
    */
-  dieAt(point: KillPoint, nth: number, stops?: boolean): Promise<Death>;
+  dieAt(
+    point: KillPoint,
+    how?: { readonly nth?: number; readonly stops?: boolean; readonly withinMs?: number },
+  ): Promise<Death>;
   /** Kills what runs here and lets the next die at the point; the one after that stays. */
   dieAnewAt(point: KillPoint): Promise<Death>;
   /** It need not die any more, and goes on. */
@@ -63,7 +71,7 @@ export function slot(
     NODE_OPTIONS: `--import=${PRELOAD}`,
   };
   let running: PlatformProcess;
-  let spared: () => void = () => {};
+  let spare: () => void = () => {};
   let ownEnd: string | null = null;
   let asked = false;
   const undo: (() => unknown)[] = [];
@@ -88,13 +96,13 @@ export function slot(
   const started = () => running.stdout().includes('"message":"started"');
   const aim = (point: KillPoint | null, nth = 1): void =>
     writeFileSync(killFile, point === null ? '' : `${point} ${nth}`);
-  const death = async (): Promise<Death> => {
+  const death = async (withinMs: number, sparing: AbortSignal): Promise<Death> => {
     const process = running;
-    const sparing = new Promise<'spared'>((resolve) => {
-      spared = () => resolve('spared');
+    const isSpared = new Promise<'spared'>((resolve) => {
+      sparing.addEventListener('abort', () => resolve('spared'));
     });
     const late = () => 'late' as const;
-    const end = await within(DIES_WITHIN_MS, '', Promise.race([process.ended, sparing])).catch(late);
+    const end = await within(withinMs, '', Promise.race([process.ended, isSpared])).catch(late);
     aim(null);
     if (end === 'spared') {
       asked = false;
@@ -116,23 +124,26 @@ export function slot(
       await meanwhile?.();
       launch();
     },
-    async dieAt(point, nth, stops = false) {
+    async dieAt(point, { nth = 1, stops = false, withinMs = DIES_WITHIN_MS } = {}) {
+      const sparing = new AbortController();
+      spare = () => sparing.abort();
       // What has not started yet takes the signal for its end.
-      while (!started()) await pause(POLL_MS);
+      await until(`${role} has started`, () => started() || sparing.signal.aborted);
+      if (sparing.signal.aborted) return 'spared';
       asked = true;
       aim(point, nth);
       running.kill('SIGUSR2');
       if (stops) running.kill('SIGTERM');
-      return death();
+      return death(withinMs, sparing.signal);
     },
     async dieAnewAt(point) {
       await kill();
       aim(point);
       launch();
       asked = true;
-      return death();
+      return death(DIES_WITHIN_MS, new AbortController().signal);
     },
-    spare: () => spared(),
+    spare: () => spare(),
     state(name) {
       const text = running.stdout();
       const at = Math.max(
