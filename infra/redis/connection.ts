@@ -8,7 +8,7 @@
 import type { Clock } from '../../commands/clock.ts';
 import type { Secret } from '../../schemas/secret.ts';
 import { systemClock } from '../system-clock.ts';
-import { type Client, commandClient } from './ioredis.ts';
+import { type Client, commandClient, oneWriteATurn } from './ioredis.ts';
 import { type OnMessage, openMessages } from './messages.ts';
 import { failureOf, isServerTrouble, RedisFailure, replyCode } from './redis-failure.ts';
 import { parseRedisUrl } from './redis-url.ts';
@@ -101,6 +101,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
     probeNow.abort();
   });
 
+  const together = oneWriteATurn(client);
   /** Answers, or rejects with `RedisFailure`, in time. What is late stays in flight until it is settled. */
   const send = <T>(name: string, call: () => Promise<T>): Promise<T> => {
     if (inFlight >= MAX_IN_FLIGHT_COMMANDS) {
@@ -125,6 +126,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
       };
       // An answer that came while this process was busy is read before the deadline is judged.
       const timer = setTimeout(() => setImmediate(late), deadlineMs);
+      together();
       call().then(
         (answer) => {
           inFlight -= 1;

@@ -65,6 +65,26 @@ export function commandClient(target: RedisTarget): Client {
   });
 }
 
+/**
+ * To be called before a command: those that are sent before this turn of the event loop ends leave in one
+ * write. A write of its own took a third of what a command costs, here and again in Redis. The connections
+ * of a cluster are its client's own.
+ */
+export function oneWriteATurn(client: Client): () => void {
+  if (!(client instanceof ioredis.Redis)) return () => {};
+  let held: IoRedis.Redis['stream'] | null = null;
+  return () => {
+    const { stream } = client;
+    if (!stream || stream === held) return;
+    held = stream;
+    stream.cork();
+    setImmediate(() => {
+      if (held === stream) held = null;
+      stream.uncork();
+    });
+  };
+}
+
 /** To one node, once: for messages, which every node of a cluster passes on. */
 export function messageClient(target: RedisTarget, node: RedisNode): IoRedis.Redis {
   return new ioredis.Redis({
