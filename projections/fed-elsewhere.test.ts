@@ -66,10 +66,18 @@ function world(t: { after(clean: () => Promise<void>): void }) {
     return { health: () => self.health(), stop: start((signal) => self.run(signal)) };
   };
   let version = 0;
+  const append = () => log.append(streamId('key', 'a'), version++, [newEvent({ timeMs: clock.now() })]);
   return {
     clock,
     runner,
-    append: () => log.append(streamId('key', 'a'), version++, [newEvent({ timeMs: clock.now() })]),
+    append,
+    /** A failover: the last event is lost, and another has its position. */
+    replaceLast() {
+      log.truncateTail(1);
+      version -= 1;
+      return append();
+    },
+    halted: () => database.current('counts')?.halted ?? null,
     counted: () => database.current('counts')?.data.tables.get('counts')?.get('key-a')?.n ?? 0,
     isFed: async () => (await store.revisions('counts')).some(({ feed }) => feed !== null),
   };
@@ -117,4 +125,19 @@ test('whoever has no Kafka leaves it to those who have, says so, and takes it ba
   await append();
   await clock.advance(10 * SECOND_MS);
   assert.ok(await isFed());
+});
+
+test('whoever has no Kafka notices that the log has lost what was applied, though nobody feeds it', async (t) => {
+  const { clock, runner, append, replaceLast, halted, isFed } = world(t);
+  const member = runner('member', true);
+  for (let n = 0; n < 3; n++) await append();
+  await clock.advance(10 * SECOND_MS);
+  assert.ok(await isFed());
+  await member.stop();
+  runner('without', false);
+  await clock.advance(10 * SECOND_MS);
+  assert.equal(halted(), null);
+  await replaceLast();
+  await clock.advance(FORSAKEN_MS + 5 * SECOND_MS);
+  assert.match(halted()!, /was replaced/);
 });

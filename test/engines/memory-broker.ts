@@ -105,6 +105,7 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
   const connect: MemoryBroker['connect'] = (connected = {}) => {
     const turn = connected.turn ?? (() => Promise.resolve());
     const ownClock = connected.clock ?? clock;
+    const died = new AbortController();
     let crashed = false;
     const call = async <R>(label: string, effect: () => R): Promise<R> => {
       const before = restarts;
@@ -126,9 +127,10 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
         return connectProducer(call);
       },
       relayTopics: () => memoryRelayTopics(connectProducer(call), ownClock),
-      feed: () => memoryFeed(connectConsumer(call), ownClock),
+      feed: () => memoryFeed(connectConsumer(call, died.signal), ownClock),
       crash() {
         crashed = true;
+        died.abort();
       },
     };
   };
@@ -199,7 +201,10 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
     };
   };
 
-  const connectConsumer = (call: <R>(label: string, effect: () => R) => Promise<R>): MemoryConsumer => ({
+  const connectConsumer = (
+    call: <R>(label: string, effect: () => R) => Promise<R>,
+    died: AbortSignal,
+  ): MemoryConsumer => ({
     group(name) {
       const group = groups.get(name) ?? new MemoryConsumerGroup(pick, visible);
       groups.set(name, group);
@@ -238,7 +243,9 @@ export function memoryBroker(options: MemoryBrokerOptions): MemoryBroker {
       ),
     onVisible(hint, signal) {
       hints.add(hint);
-      signal.addEventListener('abort', () => hints.delete(hint), { once: true });
+      // The dead are not woken: they would join again.
+      for (const end of [signal, died])
+        end.addEventListener('abort', () => hints.delete(hint), { once: true });
     },
     rejoins: () => pick(2) === 0,
   });

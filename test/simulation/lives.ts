@@ -16,6 +16,8 @@ export interface Lives {
   restart(): void;
   /** Every life that there is now stands still, and goes on after `ms` as if nothing had been. */
   freeze(ms: number): Promise<void>;
+  /** Those that are alive now. */
+  processes(): readonly Process[];
   /** Deaths, stops, freezes and thaws so far. */
   disturbances(): number;
   /** Whether all that was to befall them is over. */
@@ -35,6 +37,8 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
   let mishaps = options.mishaps;
   let disturbances = 0;
   let stopping = false;
+  /** Of the dead, too: Node keeps a signal that others are made of until it aborts, with all it leads to. */
+  const stops: AbortController[] = [];
   const lives = new Set<{ process: Process; stop: AbortController; crash: () => void }>();
 
   const live = async (index: number) => {
@@ -55,6 +59,7 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
         },
       };
       lives.add(self);
+      stops.push(self.stop);
       await Promise.race([run(self.stop.signal), death]);
       lives.delete(self);
       // A pause, so that another may take over.
@@ -90,6 +95,7 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
     async stop() {
       stopping = true;
       for (const self of lives) self.crash();
+      for (const stop of stops) stop.abort();
     },
     restart() {
       for (const self of [...lives]) self.crash();
@@ -100,6 +106,7 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
       await scheduler.clock.sleep(ms);
       for (const { process } of frozen) process.frozen = false;
     },
+    processes: () => [...lives].map(({ process }) => process),
     disturbances: () => disturbances,
     calm: () => mishaps === 0,
   };

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import type { EventLog } from '../../commands/event-log.ts';
 import { uuidv5 } from '../../commands/ids.ts';
+import type { Feed } from '../../projections/feed.ts';
 import type { Projection } from '../../projections/projection.ts';
 import { projectionRunner } from '../../projections/runner.ts';
 import type { ProjectionStore } from '../../projections/store.ts';
@@ -121,11 +122,21 @@ export async function enter(
   await log.append(stream, 'any', events);
 }
 
+/** What a runner has of the world around its process. */
+export interface RunnerPorts {
+  readonly store: ProjectionStore<MemoryTx>;
+  readonly log: EventLog;
+  readonly feed: Feed | null;
+}
+
 export interface WorldOptions {
   readonly database: MemoryProjectionDatabase;
   readonly log: MemoryEventLog;
   readonly projection: Projection<MemoryTx>;
   readonly guard: (store: ProjectionStore<MemoryTx>, process: Process) => ProjectionStore<MemoryTx>;
+  /** The process' client of Kafka; by default there is none. */
+  readonly kafka?: (process: Process) => { readonly feed: Feed | null; crash(): void };
+  readonly ports?: (ports: RunnerPorts) => RunnerPorts;
   /** How many deaths and freezes at most. */
   readonly mishaps: number;
 }
@@ -138,18 +149,28 @@ export function keepRunning(scheduler: Scheduler, count: number, options: WorldO
     mishaps: options.mishaps,
     begin(process) {
       const connection = options.database.connect((label) => process.turn(label));
+      const kafka = options.kafka?.(process);
+      const ports: RunnerPorts = {
+        store: options.guard(connection, process),
+        log: process.wrap(options.log as EventLog, 'log'),
+        feed: kafka?.feed ?? null,
+      };
       const runner = projectionRunner(
         {
           projection: options.projection,
-          store: options.guard(connection, process),
-          log: process.wrap(options.log as EventLog, 'log'),
+          ...(options.ports?.(ports) ?? ports),
           decoder: plainCodec,
           clock: process.clock,
-          feed: null,
         },
         { holder: process.name, batchEvents: 1 + scheduler.below(4) },
       );
-      return { run: runner.run, crash: () => connection.crash() };
+      return {
+        run: runner.run,
+        crash() {
+          connection.crash();
+          kafka?.crash();
+        },
+      };
     },
   });
 }

@@ -13,8 +13,6 @@ import { PARTITIONS } from './relay-world.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 
 export interface Relays extends Lives {
-  /** Of the lives that last. */
-  processes(): readonly Process[];
   says(what: (health: RelayHealth) => boolean): boolean;
 }
 
@@ -66,7 +64,6 @@ export function keepRelaying(scheduler: Scheduler, options: RelaysOptions): Rela
   });
   return {
     ...lives,
-    processes: () => [...relays.keys()],
     says: (what) => [...relays.values()].some((one) => what(one.health())),
   };
 }
@@ -79,14 +76,14 @@ export async function beginAnew(
   scheduler: Scheduler,
   log: EventLog,
   broker: MemoryBroker,
-  relays: Relays,
+  others: () => readonly Process[],
 ): Promise<void> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const operator = scheduler.process('operator');
     const connection = broker.connect({ turn: (label) => operator.turn(label), clock: operator.clock });
     const deps = { log: operator.wrap(log, 'log'), topics: connection.relayTopics() };
     // Relays that take over in the middle fence the operator, too: where time flies they always do.
-    const held = tries < 3 ? [] : relays.processes();
+    const held = tries < 3 ? [] : others();
     for (const process of held) process.frozen = true;
     try {
       await beginGeneration(deps, PARTITIONS + scheduler.below(2));

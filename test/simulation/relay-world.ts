@@ -73,6 +73,8 @@ export interface WorldTruth extends Truth {
   mayHalt(): boolean;
   /** A failover that lost the log's tail, or a restore. */
   replaceLog(scheduler: Scheduler): Promise<void>;
+  /** What `plinth log restored` does. */
+  mintEpoch(): Promise<void>;
   deleteTopic(scheduler: Scheduler, domain: string): void;
   deletePositionTopic(scheduler: Scheduler): void;
 }
@@ -115,6 +117,11 @@ export async function truthOf(log: MemoryEventLog, broker: MemoryBroker): Promis
         log.newEpoch();
       }
       scheduler.note(`the log is replaced from ${log.events.length + 1} on`);
+      current = await now();
+    },
+    async mintEpoch() {
+      past.push({ epoch: current.epoch, events: [...log.events] });
+      log.newEpoch();
       current = await now();
     },
     deletePositionTopic(scheduler) {

@@ -4,6 +4,7 @@ import { creditsRule } from './rules/credits.ts';
 import { epochsRule } from './rules/epochs.ts';
 import { erasureRule } from './rules/erasure.ts';
 import { executeRule } from './rules/execute.ts';
+import { feedRule } from './rules/feed.ts';
 import { freshnessRule } from './rules/freshness.ts';
 import { parkingRule } from './rules/parking.ts';
 import { projectionRule } from './rules/projection.ts';
@@ -18,4 +19,5 @@ export const rules: readonly AnyRule[] = [
   erasureRule,
   creditsRule,
   relayRule,
+  feedRule,
 ];

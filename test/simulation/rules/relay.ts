@@ -78,7 +78,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     if (i === deleteAt) truth.deleteTopic(scheduler, scheduler.pick(['keys', 'owners']));
     if (i === replaceAt) await truth.replaceLog(scheduler);
     if (i === loseAt) truth.deletePositionTopic(scheduler);
-    if (i === restartAt) await beginAnew(scheduler, log, broker, relays);
+    if (i === restartAt) await beginAnew(scheduler, log, broker, relays.processes);
   }
   const over = () => broken !== null || (relays.calm() && fate.calm());
   await eventually(scheduler, over, 'no calm');
@@ -88,7 +88,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     'the relay neither reaches the head nor halts',
   );
   if (broken === null && !isLevel(broker, log, truth)) {
-    await beginAnew(scheduler, log, broker, relays);
+    await beginAnew(scheduler, log, broker, relays.processes);
     await enter(log, scheduler, scheduler.pick(streams), ENTRY, { amount: total, poison: 'none' });
     await eventually(
       scheduler,
