@@ -167,10 +167,6 @@ export class Scheduler {
     return this.#drift === 0;
   }
 
-  get steps(): number {
-    return this.#steps;
-  }
-
   get done(): boolean {
     return this.#done;
   }
