@@ -9,7 +9,7 @@ import type { ReadModels, ReadOptions } from '../../projections/read-models.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
 import type { Position } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
-import { isTransient } from './errors.ts';
+import { isTransient, sqlState } from './errors.ts';
 import { listen } from './listen.ts';
 import type { Pool } from './pool.ts';
 import { positionWaits } from './position-waits.ts';
@@ -23,6 +23,9 @@ export const DEFAULT_WAIT_MS = 2000;
 export const MAX_WAIT_MS = 10_000;
 /** From the asking to the answer; then the same is asked of the primary. */
 const REPLICA_DEADLINE_MS = 3_000;
+
+/** Class of SQLSTATE. */
+const DATA_EXCEPTION = '22';
 
 /** For the replica's pool: what hangs there must not hold its connections for long. */
 export const REPLICA_LIMITS = {
@@ -135,9 +138,13 @@ export function postgresReadModels(options: ReadModelsOptions): PostgresReadMode
   };
 }
 
-/** Not what the query itself says: that the primary would say as well. A read that changes nothing may be repeated. */
+/**
+ * Not what the query says of its data: that the primary would say as well. A replica may refuse who logs in,
+ * and lack what the last migration made. A read that changes nothing may be repeated.
+ */
 function mayBeTheReplica(error: unknown): boolean {
-  return (
-    !(error instanceof PlinthError) && (isTransient(error) || (error as Error)?.name === 'DeadlineExceeded')
-  );
+  if (error instanceof PlinthError) return false;
+  const state = sqlState(error);
+  if (state !== null) return !state.startsWith(DATA_EXCEPTION);
+  return isTransient(error) || (error as Error)?.name === 'DeadlineExceeded';
 }

@@ -186,6 +186,26 @@ describe('reads where there is a replica', () => {
     assert.deepEqual([(await slow).onReplica, last()], [false, 'failed']);
   });
 
+  it('go to the primary where the replica refuses them, or lacks what a migration made', async () => {
+    const { n } = await read();
+    for (const database of ['none', 'postgres']) {
+      const url = new URL(replica.url);
+      url.pathname = database;
+      const other = createPool({
+        connectionString: url.href,
+        applicationName: 'plinth test',
+        ...REPLICA_LIMITS,
+      });
+      const models = postgresReadModels({ primary, replica: other, clock, onRead: (one) => by.push(one) });
+      const { result } = await models.read('numbers', {}, (tx, tables) =>
+        tx.query<{ n: number }>(`SELECT max(n) AS n FROM ${tables('numbers')}`),
+      );
+      assert.deepEqual([result[0]?.n, last()], [n, 'failed'], database);
+      await models.close();
+      await other.close();
+    }
+  });
+
   it('throw what the query itself says, once', async () => {
     await assert.rejects(read(undefined, 'SELECT 1 / 0 AS n FROM $t'), /division by zero/);
     await assert.rejects(
