@@ -6,32 +6,14 @@ import { memoryBroker } from '../test/engines/memory-broker.ts';
 import { memoryEventLog } from '../test/engines/memory-event-log.ts';
 import { memoryProjectionDatabase } from '../test/engines/memory-projection-store.ts';
 import { memoryRelayLeases } from '../test/engines/memory-relay-lease.ts';
-import type { MemoryTx } from '../test/engines/memory-transaction.ts';
 import { plainCodec } from '../test/simulation/plain-codec.ts';
+import { counts } from '../test/support/counting-projection.ts';
 import { fakeClock } from '../test/support/fake-clock.ts';
 import { relay } from '../workers/relay.ts';
 import { FORSAKEN_MS } from './fed-elsewhere.ts';
-import type { Projection } from './projection.ts';
 import { projectionRunner } from './runner.ts';
 
 const SECOND_MS = 1_000;
-
-const counts: Projection<MemoryTx> = {
-  name: 'counts',
-  revision: 1,
-  order: 'stream',
-  domains: ['keys'],
-  types: new Set(['thing.happened']),
-  tables: [{ name: 'counts', key: ['key'] }],
-  publishesChanges: false,
-  create: () => Promise.resolve(),
-  async apply(tx, tables, events) {
-    for (const { stream } of events) {
-      const row = (await tx.get(tables('counts'), stream)) as { n: number } | null;
-      await tx.put(tables('counts'), stream, { n: (row?.n ?? 0) + 1 });
-    }
-  },
-};
 
 /** A relay that works, and runners with Kafka and without, on a clock that stands still until it is moved. */
 function world(t: { after(clean: () => Promise<void>): void }) {

@@ -1,7 +1,6 @@
 /**
  * One membership of a revision that is fed by Kafka: applies what comes in the partitions that are its own,
- * in one transaction with the partitions' places, until something ends it. The log stays the
- * truth: it is asked at least every second whether it still holds what was applied.
+ * in one transaction with the partitions' places, until something ends it. The log stays the truth: it is asked at least every second whether it still holds what was applied.
  */
 import type { Bookmark, StreamId } from '../schemas/envelope.ts';
 import type { Partition, Relayed } from '../schemas/topics.ts';
@@ -134,13 +133,13 @@ export async function runFeedSession<T>(
     one.deliveries += 1;
     try {
       for (let from = 0; from < delivered.length && !signal.aborted; from += BATCH_RECORDS) {
-        await taken({ one, records: delivered.slice(from, from + BATCH_RECORDS) });
+        await takeTogether({ one, records: delivered.slice(from, from + BATCH_RECORDS) });
       }
     } finally {
       one.working = false;
     }
   };
-  const taken = groupCommit<Delivery>({
+  const takeTogether = groupCommit<Delivery>({
     clock,
     maxSize: BATCH_RECORDS,
     sizeOf: ({ records: delivered }) => delivered.length,
@@ -150,27 +149,23 @@ export async function runFeedSession<T>(
     // What came before the partitions were shared out anew is somebody else's.
     const ours = group.filter(({ one }) => owned.get(nameOf(one.place)) === one);
     const followed = ours.map(({ one, records: delivered }) => ({ one, ...follow(one.place, delivered) }));
-    for (const { one, taken: some } of followed) {
-      one.pendingMs = some.find(({ event }) => event !== null)?.event?.timeMs ?? null;
+    for (const { one, taken } of followed) {
+      one.pendingMs = taken.find(({ event }) => event !== null)?.event?.timeMs ?? null;
     }
     watch.tell();
     const [runs] = await Promise.all([
       Promise.all(
-        followed.map(({ taken: some }) => {
-          const used = some.flatMap(({ event }) => (event && isUsedBy(projection, event) ? [event] : []));
+        followed.map(({ taken }) => {
+          const used = taken.flatMap(({ event }) => (event && isUsedBy(projection, event) ? [event] : []));
           return decodeRun(deps.decoder, used, clock);
         }),
       ),
       check(followed.map(({ one }) => one)),
     ]);
-    const moves = followed.map(({ one, taken: some, to }, i) => {
+    const moves = followed.map(({ one, taken, to }, i) => {
       const { newer } = runs[i]!;
-      const before = newer
-        ? some.slice(
-            0,
-            some.findIndex(({ event }) => event === newer.event),
-          )
-        : some;
+      const end = newer ? taken.findIndex(({ event }) => event === newer.event) : taken.length;
+      const before = taken.slice(0, end);
       const last = before.at(-1);
       const reached = newer === null ? to : last ? behind(one.place, last) : one.place;
       return {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../infra/system-clock.ts';
 import { type Position, START, type StreamId, streamId } from '../schemas/envelope.ts';
 import { partitionOf, type Relayed, topicDomains } from '../schemas/topics.ts';
@@ -148,6 +149,18 @@ test('a commit whose answer is lost is not sent again', async (t) => {
     await clock.sleep(20);
   }
   await caughtUp(broker, log);
+  assertRelayed(broker, log);
+});
+
+test('stopped in a steady stream, it carries first what it has read', async (t) => {
+  const { log, broker, start } = world();
+  const { relay: one, stop } = start(t);
+  await log.append(key(1), 0, newEvents(1));
+  await caughtUp(broker, log);
+  // Right behind a round of watermarks: it waits for the next.
+  await log.append(key(2), 0, newEvents(1));
+  while (one.health().lagSeconds === 0) await turn();
+  await stop();
   assertRelayed(broker, log);
 });
 

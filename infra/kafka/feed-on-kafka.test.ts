@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { Decoded } from '../../schemas/envelope.ts';
 import { gate } from '../../test/contracts/feed-fixtures.ts';
 import { fedProjection } from '../../test/support/fed-projection.ts';
 import { until } from '../../test/support/platform-process.ts';
@@ -83,17 +84,12 @@ describe('a projection on Kafka', { skip: without('kafka'), concurrency: true },
   test('a batch in hand for longer than a rebalance waits is fenced, or counts, and never twice', async (t) => {
     const w = await fedProjection(t);
     w.startRelay();
-    const [held, release] = gate();
-    let inHand = 0;
-    const one = w.start('one', async (events) => {
-      if (!events.some(({ data }) => (data as { hold?: true }).hold)) return;
-      inHand += 1;
-      await held;
-    });
+    const { hold, begun, release } = holding();
+    const one = w.start('one', hold);
     await w.fed();
     await w.checkAt(await w.append(1));
     await w.append(4, { hold: true });
-    await until('its batch is in hand', () => inHand > 0);
+    await until('its batch is in hand', () => begun() > 0);
     const two = w.start('two');
     await until('the other has partitions', () => (two.health().partitions ?? 0) > 0);
     await w.append(2);
@@ -111,21 +107,16 @@ describe('a projection on Kafka', { skip: without('kafka'), concurrency: true },
   test('one that is told to stop commits what is in hand and leaves its group', async (t) => {
     const w = await fedProjection(t);
     w.startRelay();
-    const [held, release] = gate();
-    let inHand = 0;
-    const one = w.start('one', async (events) => {
-      if (!events.some(({ data }) => (data as { hold?: true }).hold)) return;
-      inHand += 1;
-      await held;
-    });
+    const { hold, begun, release } = holding();
+    const one = w.start('one', hold);
     await w.fed();
     const last = await w.append(1, { hold: true });
-    await until('its batch is in hand', () => inHand > 0);
+    await until('its batch is in hand', () => begun() > 0);
     const stopped = one.stop();
     release();
     await stopped;
     assert.equal(await w.members(GROUP), 0);
-    assert.equal(inHand, 1);
+    assert.equal(begun(), 1);
     w.start('two', async (events) => {
       assert.ok(!events.some(({ data }) => (data as { hold?: true }).hold), 'it was committed');
     });
@@ -154,3 +145,15 @@ describe('a projection on Kafka', { skip: without('kafka'), concurrency: true },
     await until('it has all partitions', () => two.health().partitions === 4);
   });
 });
+
+/** Work that stays in hand from the first event that says so until it is released. */
+function holding() {
+  const [held, release] = gate();
+  let begun = 0;
+  const hold = async (events: readonly Decoded[]): Promise<void> => {
+    if (!events.some(({ data }) => (data as { hold?: true }).hold)) return;
+    begun += 1;
+    await held;
+  };
+  return { hold, begun: () => begun, release };
+}

@@ -36,17 +36,18 @@ export const shutdownPoints = [
 export const killPoints = [...writePoints, ...projectionPoints, ...shutdownPoints] as const;
 export type KillPoint = (typeof killPoints)[number];
 
-export interface KillSwitch {
-  arm(point: KillPoint, nth: number, delayMs: number): void;
+export interface KillSwitch<P extends string = KillPoint> {
+  arm(point: P, nth: number, delayMs: number): void;
+  disarm(): void;
   /** Does not come back where it kills. */
-  reach(point: KillPoint): void;
+  reach(point: P): void;
   /** The same, the armed delay later. */
-  reachSoon(point: KillPoint): void;
+  reachSoon(point: P): void;
 }
 
-export function killSwitch(): KillSwitch {
-  let armed: { point: KillPoint; left: number; delayMs: number } | null = null;
-  function reach(point: KillPoint): void {
+export function killSwitch<P extends string = KillPoint>(): KillSwitch<P> {
+  let armed: { point: P; left: number; delayMs: number } | null = null;
+  function reach(point: P): void {
     if (armed?.point !== point) return;
     armed.left -= 1;
     if (armed.left > 0) return;
@@ -57,6 +58,9 @@ export function killSwitch(): KillSwitch {
   return {
     arm(point, nth, delayMs) {
       armed = { point, left: nth, delayMs };
+    },
+    disarm() {
+      armed = null;
     },
     reach,
     reachSoon(point) {

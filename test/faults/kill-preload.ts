@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type * as KafkaJs from 'kafkajs';
 import type pg from 'pg';
+import { killSwitch } from '../crash/kill-points.ts';
 import type { KillPoint } from './kill-points.ts';
 
 /** A projection that Kafka feeds. */
@@ -16,31 +17,22 @@ const KEY_LIST = 'key_list';
 /** About half as long as the broker takes to commit. */
 const COMMIT_SENT_MS = 2;
 
-let armed: { readonly point: string; left: number } | null = null;
+const { arm, disarm, reach } = killSwitch<KillPoint>();
 
-function arm(): void {
+function armAsTold(): void {
+  disarm();
   try {
     const [point = '', nth] = readFileSync(process.env.FAULT_KILL_FILE!, 'utf8').split(' ');
-    armed = point === '' ? null : { point, left: Number(nth) };
+    if (point !== '') arm(point as KillPoint, Number(nth), 0);
   } catch {
-    armed = null;
+    // There is no such file: nothing kills it.
   }
-}
-
-/** Does not come back where it kills. */
-function reach(point: KillPoint): void {
-  if (armed?.point !== point) return;
-  armed.left -= 1;
-  if (armed.left > 0) return;
-  process.kill(process.pid, 'SIGKILL');
-  // Some systems deliver it a moment later: nothing may happen until then.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
 }
 
 // The launcher tries its programs out before it runs one.
 if (process.env.FAULT_KILL_FILE !== undefined && process.argv[1]?.endsWith('plinth.ts')) {
-  process.on('SIGUSR2', arm);
-  arm();
+  process.on('SIGUSR2', armAsTold);
+  armAsTold();
   const require = createRequire(import.meta.url);
   wrapKafka((require('kafkajs') as typeof KafkaJs).Kafka.prototype);
   wrapPostgres((require('pg') as typeof pg).Client.prototype);
