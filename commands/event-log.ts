@@ -45,7 +45,7 @@ export interface EventLog {
    */
   subscribe(after: Position, options: { batchEvents: number; signal: AbortSignal }): AsyncIterable<Slice>;
   head(): Promise<Head>;
-  /** Id of the event at exactly this position, or null. */
+  /** Id of the event at exactly this position; null only where the log holds none: a failure is thrown. */
   eventIdAt(position: Position): Promise<EventId | null>;
   close(): Promise<void>;
 }

@@ -12,6 +12,8 @@ export interface Faults {
   losesAppends: number;
   /** The next so many reads end in order after half of what they would have answered, one event by none. */
   endsReads: number;
+  /** The next so many reads from a position fail as where no record begins, whatever lies there. */
+  failsReadsAt: number;
   /** No append is answered with a position, and no stream read with any: as servers of before 22.10 do. */
   omitsPositions: boolean;
 }
@@ -24,6 +26,7 @@ export function noFaults(): Faults {
     leaderAt: null,
     losesAppends: 0,
     endsReads: 0,
+    failsReadsAt: 0,
     omitsPositions: false,
   };
 }

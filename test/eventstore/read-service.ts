@@ -66,7 +66,9 @@ function readPage({ log, faults, counts }: ReadContext, call: ReadCall, options:
     const of = options.getAll()!;
     const position = of.hasPosition() ? BigInt(of.getPosition()!.getCommitPosition()) : null;
     // The place is looked up in a file: between two records, or behind the last, is no record to read.
-    if (position !== null && log.all[log.indexAfter(position - 1n)]?.position !== position) {
+    const failing = position !== null && faults.failsReadsAt > 0;
+    if (failing) faults.failsReadsAt -= 1;
+    if (failing || (position !== null && log.all[log.indexAfter(position - 1n)]?.position !== position)) {
       call.emit('error', serviceError(grpc.status.UNKNOWN, 'Unexpected ReadAllResult: Error'));
       return;
     }

@@ -95,6 +95,37 @@ test('a position between two records is that of no event, and one behind the las
   assert.match((await historyMismatch(log, bookmark))!, /the log has nothing/);
 });
 
+test('a read that fails once is not taken for the absence of the event', async (t) => {
+  const { log, standIn } = await openEventStoreTestLog(t);
+  for (let i = 0; i < 5; i++) await log.append(freshStream(), 0, newEvents(20));
+  standIn.log.writeSystemEvents(3);
+  const { epoch } = await log.head();
+  for (const event of (await log.readAll(START, 100)).events.filter((_, index) => index % 9 === 0)) {
+    const bookmark = { epoch, position: event.position, eventId: event.id };
+    for (const failing of [1, 2, 3]) {
+      standIn.faults.failsReadsAt = failing;
+      // Whatever was read around it said that it is there, or nothing did and it is tried again.
+      const answer = await historyMismatch(log, bookmark).catch((error: Error) => error);
+      if (answer !== null) assert.equal((answer as Error).name, 'EventStoreUnavailable');
+    }
+    standIn.faults.failsReadsAt = 0;
+    assert.equal(await historyMismatch(log, bookmark), null);
+  }
+});
+
+test('a place that lies between two records far from the end is told in the end, call after call', async (t) => {
+  const { log, standIn } = await openEventStoreTestLog(t);
+  await log.append(freshStream(), 0, newEvents(3));
+  const lost = (await log.readAll(START, 10)).events.at(-1)!;
+  standIn.log.truncateTail(1);
+  await log.append(freshStream(), 0, [newEvent({ data: Buffer.alloc(1_000) })]);
+  standIn.log.writeSystemEvents(24_000);
+  for (const _ of [1, 2]) {
+    await assert.rejects(log.eventIdAt(lost.position), { name: 'EventStoreUnavailable' });
+  }
+  assert.equal(await log.eventIdAt(lost.position), null);
+});
+
 test('a failover that lost system events hides no event of ours that got their places', async (t) => {
   const { log, standIn } = await openEventStoreTestLog(t);
   const answer = await log.append(freshStream(), 0, newEvents(1));

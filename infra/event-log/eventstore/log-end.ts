@@ -1,7 +1,7 @@
 /** The end of the log: its last record, its last event of ours, and what lies at a position. */
 import { type EventId, type Position, type Recorded, START } from '../../../schemas/envelope.ts';
 import { EventStoreUnavailable } from './client.ts';
-import { allPositionOf, isBehindAll } from './positions.ts';
+import { type AllPosition, allPositionOf, isBehindAll } from './positions.ts';
 import { endedEarly, type RawRecord, type Read, type ReadFrom } from './read-call.ts';
 import { isOurs, placeOf, recordedOf } from './records.ts';
 
@@ -11,6 +11,9 @@ const PAGE_GROWTH = 8;
 const MAX_PAGE_EVENTS = 500;
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 const MAX_EMPTY_PAGES = 3;
+/** That one call looks through for a place that the server would not read at; the next goes on below. */
+const MAX_LOOKED_THROUGH_EVENTS = 10_000;
+const MAX_LOOK_UPS = 64;
 const UNKNOWN = 2;
 const INVALID_ARGUMENT = 3;
 
@@ -21,6 +24,7 @@ export interface LogEnd {
   position(): Promise<Position>;
   /** The newest of ours, oldest first. */
   newest(count: number): Promise<readonly Recorded[]>;
+  /** Null where the log was seen to hold no event of ours there; whatever leaves that open is thrown. */
   eventIdAt(position: Position): Promise<EventId | null>;
 }
 
@@ -28,6 +32,8 @@ export interface LogEnd {
 export function logEnd(read: Read): LogEnd {
   /** From this record down, `position` is that of the last event of ours: holds while the record is there. */
   let known: { readonly record: RawRecord; readonly position: Position } | null = null;
+  /** How far down calls for a place have looked that the server would not read at. */
+  const lookedDownTo = new Map<Position, AllPosition>();
 
   async function last(): Promise<RawRecord> {
     const { records } = await read({ all: 'end' }, { count: 1, backwards: true });
@@ -35,9 +41,12 @@ export function logEnd(read: Read): LogEnd {
     return records[0]!;
   }
 
-  /** Newest first, down to the first of all. */
-  async function* backwards(firstPageEvents: number): AsyncGenerator<RawRecord> {
-    let from: ReadFrom = { all: 'end' };
+  /** Newest first, from the end or from below a record on, down to the first of all. */
+  async function* backwards(
+    firstPageEvents: number,
+    below: AllPosition | 'end' = 'end',
+  ): AsyncGenerator<RawRecord> {
+    let from: ReadFrom = { all: below };
     let lowest: Position | null = null;
     let count = firstPageEvents;
     for (let empty = 0; empty < MAX_EMPTY_PAGES; ) {
@@ -57,6 +66,27 @@ export function logEnd(read: Read): LogEnd {
       empty += 1;
     }
     throw endedEarly('the log, backwards');
+  }
+
+  /**
+   * The same, for a place at which the server would not read. It refuses where no record begins, as after a
+   * failover, in the words that it has for whatever else goes wrong there. So only the records around the
+   * place tell: the first at it or below, read down from those above without a gap.
+   */
+  async function lookUp(position: Position, refusal: EventStoreUnavailable): Promise<EventId | null> {
+    const from = lookedDownTo.get(position) ?? 'end';
+    lookedDownTo.delete(position);
+    let looked = 0;
+    for await (const record of backwards(from === 'end' ? FIRST_PAGE_EVENTS : MAX_PAGE_EVENTS, from)) {
+      const place = placeOf(record);
+      if (place === position) return isOurs(record) ? (record.id as EventId) : null;
+      if (place < position) return null;
+      looked += 1;
+      if (looked < MAX_LOOKED_THROUGH_EVENTS) continue;
+      if (lookedDownTo.size < MAX_LOOK_UPS) lookedDownTo.set(position, record.position!);
+      throw new EventStoreUnavailable(`looking for ${position}, down to ${place} yet: ${refusal.message}`);
+    }
+    return null;
   }
 
   return {
@@ -95,12 +125,9 @@ export function logEnd(read: Read): LogEnd {
       try {
         record = (await read({ all: at }, { count: 1 })).records[0];
       } catch (error) {
-        const { code } = error instanceof EventStoreUnavailable ? error : { code: null };
-        if (code !== UNKNOWN && code !== INVALID_ARGUMENT) throw error;
-        // After a failover a position may lie between two records, or behind the last: the server cannot
-        // read there, while it reads well elsewhere.
-        await last();
-        return null;
+        if (!(error instanceof EventStoreUnavailable)) throw error;
+        if (error.code !== UNKNOWN && error.code !== INVALID_ARGUMENT) throw error;
+        return lookUp(position, error);
       }
       if (record) return isOurs(record) && placeOf(record) === position ? (record.id as EventId) : null;
       if (position > placeOf(await last())) return null;
