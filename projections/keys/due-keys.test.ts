@@ -4,7 +4,7 @@ import type { TenantId } from '../../schemas/envelope.ts';
 import { idOf, OWNER, story } from '../../test/support/key-story.ts';
 import { findsKeysByIndex } from '../../test/support/query-plans.ts';
 import { OTHER_TENANT, type ReadModel, readModel, suitePool, TENANT } from '../../test/support/read-model.ts';
-import { keysByPage, keysDueForRefill, keysDueToExpire, keysOfOwner } from './due-keys.ts';
+import { keysByPage, keysDueToExpire, keysOfOwner } from './due-keys.ts';
 import { keysProjection } from './keys-projection.ts';
 
 const NOW = Date.parse('2026-06-01T00:00:00Z');
@@ -15,9 +15,6 @@ const tenant = TENANT as TenantId;
 describe('keys on which something is due', () => {
   const pool = suitePool();
   let model: ReadModel;
-  const credits = { remaining: 1, refill: { amount: 5, everySeconds: 60 } };
-  /** The key that is refilled was issued as the third event of the story. */
-  const refillMs = 1_003_000 + 60_000;
 
   before(async () => {
     model = await readModel(pool(), keysProjection);
@@ -25,9 +22,9 @@ describe('keys on which something is due', () => {
     await model.apply([
       issued({ ownerId: OWNER, expiresAt: PAST }, idOf(1)),
       issued({ ownerId: OWNER, ownerVersion: 1, expiresAt: FUTURE }, idOf(2)),
-      issued({ credits }, idOf(3)),
+      issued({}, idOf(3)),
       issued({ expiresAt: PAST }, idOf(4)),
-      issued({ expiresAt: PAST, credits }, idOf(5)),
+      issued({ expiresAt: PAST }, idOf(5)),
       issued({ expiresAt: PAST }, idOf(6)),
       key('key.revoked', { ownerId: null, reason: null, cause: 'request' }, idOf(5)),
       key('key.expired', { expiresAt: PAST }, idOf(6)),
@@ -50,10 +47,6 @@ describe('keys on which something is due', () => {
     assert.deepEqual(await keysDueToExpire(pool(), model.tables, NOW, 10), [
       { keyId: idOf(4), tenant: TENANT, dueAtMs: Date.parse(PAST) },
     ]);
-    assert.deepEqual(await keysDueForRefill(pool(), model.tables, refillMs, 10), [
-      { keyId: idOf(3), tenant: TENANT, dueAtMs: refillMs },
-    ]);
-    assert.deepEqual(await keysDueForRefill(pool(), model.tables, refillMs - 1, 10), []);
   });
 
   it('pages through every key that no event of its own revoked', async () => {
@@ -71,12 +64,11 @@ describe('keys on which something is due', () => {
     const { issued } = story();
     await large.apply(
       Array.from({ length: 12_000 }, (_, n) =>
-        issued({ ownerId: `o${n % 1_000}`, expiresAt: n % 100 === 0 ? PAST : FUTURE, credits }, idOf(n)),
+        issued({ ownerId: `o${n % 1_000}`, expiresAt: n % 100 === 0 ? PAST : FUTURE }, idOf(n)),
       ),
     );
     await pool().query(`ANALYZE ${large.tables('keys')}`);
     await findsKeysByIndex(pool(), (tx) => keysDueToExpire(tx, large.tables, NOW, 100));
-    await findsKeysByIndex(pool(), (tx) => keysDueForRefill(tx, large.tables, NOW, 100));
     const page = { limit: 100, after: null };
     await findsKeysByIndex(pool(), (tx) => keysOfOwner(tx, large.tables, tenant, 'o7', page));
     await findsKeysByIndex(pool(), (tx) => keysByPage(tx, large.tables, { after: idOf(77), limit: 100 }));

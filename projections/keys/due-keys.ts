@@ -44,30 +44,17 @@ export interface DueKey {
   readonly dueAtMs: number;
 }
 
-/** Keys of every tenant whose expiry has come and was not yet written; earliest first. */
-export function keysDueToExpire(tx: Tx, keys: Tables, nowMs: number, limit: number): Promise<DueKey[]> {
-  return due(tx, keys, 'expires_at_ms', 'NOT k.expired AND NOT k.revoked', nowMs, limit);
-}
-
-/** Keys of every tenant whose credits are due for a refill; earliest first. */
-export function keysDueForRefill(tx: Tx, keys: Tables, nowMs: number, limit: number): Promise<DueKey[]> {
-  return due(tx, keys, 'refill_due_ms', 'true', nowMs, limit);
-}
-
-/** Keys revoked through their owner are left out: nothing more becomes of them. */
-async function due(
-  tx: Tx,
-  keys: Tables,
-  column: 'expires_at_ms' | 'refill_due_ms',
-  condition: string,
-  nowMs: number,
-  limit: number,
-): Promise<DueKey[]> {
+/**
+ * Keys of every tenant whose expiry has come and was not yet written; earliest first. Those revoked through
+ * their owner are left out: nothing more becomes of them.
+ */
+export async function keysDueToExpire(tx: Tx, keys: Tables, nowMs: number, limit: number): Promise<DueKey[]> {
   const rows = await tx.query<{ key_id: string; tenant: TenantId; due: number }>(
-    `SELECT k.key_id, k.tenant, k.${column} AS due FROM ${keys('keys')} k
+    `SELECT k.key_id, k.tenant, k.expires_at_ms AS due FROM ${keys('keys')} k
      LEFT JOIN ${keys('owners')} o ON o.tenant = k.tenant AND o.owner_id = k.owner_id
-     WHERE k.${column} <= $1 AND ${condition} AND k.owner_version >= coalesce(o.revoked_all_version, 0)
-     ORDER BY k.${column}, k.key_id LIMIT $2`,
+     WHERE k.expires_at_ms <= $1 AND NOT k.expired AND NOT k.revoked
+       AND k.owner_version >= coalesce(o.revoked_all_version, 0)
+     ORDER BY k.expires_at_ms, k.key_id LIMIT $2`,
     [nowMs, limit],
   );
   return rows.map((row) => ({ keyId: row.key_id, tenant: row.tenant, dueAtMs: Number(row.due) }));

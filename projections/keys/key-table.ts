@@ -28,8 +28,6 @@ export const leanColumns = {
   ...columnsOfBoth,
   /** Of the owner; null without one. Parked, it takes the key along. */
   owner_stream: 'text COLLATE "C"',
-  /** When its credits fall due for a refill; null: never. */
-  refill_due_ms: 'bigint',
 };
 
 /** For management. */

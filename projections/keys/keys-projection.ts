@@ -26,7 +26,7 @@ import { foldTenants } from './tenant-rows.ts';
 
 export const keysProjection: Projection = {
   name: 'keys',
-  revision: 2,
+  revision: 3,
   order: 'log',
   types: new Set([keyEvents, ownerEvents, tenantEvents].flatMap(Object.keys)),
   tables: keysTables,

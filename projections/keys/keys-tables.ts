@@ -38,7 +38,6 @@ export async function createKeysTables(tx: Tx, tables: Tables): Promise<void> {
   await tx.query(
     `CREATE INDEX ON ${tables('keys')} (expires_at_ms) WHERE expires_at_ms IS NOT NULL AND NOT expired AND NOT revoked`,
   );
-  await tx.query(`CREATE INDEX ON ${tables('keys')} (refill_due_ms) WHERE refill_due_ms IS NOT NULL`);
   await tx.query(`CREATE TABLE ${tables('key_digests')} (
     tenant text COLLATE "C" NOT NULL,
     digest text COLLATE "C" NOT NULL,

@@ -48,14 +48,7 @@ export function leanRowOf(stored: LeanKey): RowOf<typeof leanColumns> {
   return {
     ...columnsOf(stored),
     owner_stream: stored.ownerStream,
-    refill_due_ms: refillDueMs(stored.key),
     // An object, which is not escaped twice. Name and metadata alone could hold what PostgreSQL refuses.
     state: lean(stored.key),
   };
-}
-
-/** A revoked key is never refilled. */
-function refillDueMs(key: KeyState): number | null {
-  if (!key.credits?.refill || key.revokedAtMs !== null) return null;
-  return key.credits.refilledAtMs + key.credits.refill.everySeconds * 1000;
 }
