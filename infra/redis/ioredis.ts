@@ -4,9 +4,11 @@
  */
 import { createRequire } from 'node:module';
 import type * as IoRedis from 'ioredis';
+import { refuseDebugOutput } from '../debug-output.ts';
 import { replyCode } from './redis-failure.ts';
 import type { RedisNode, RedisTarget } from './redis-url.ts';
 
+refuseDebugOutput('ioredis', 'ioredis');
 const ioredis = createRequire(import.meta.url)('ioredis') as typeof IoRedis;
 
 export type Client = IoRedis.Redis | IoRedis.Cluster;

@@ -12,9 +12,12 @@ import type * as StreamsGrpc from '@eventstore/db-client/generated/streams_grpc_
 import type * as Streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { Metadata, ServiceError } from '@grpc/grpc-js';
 import type { Secret } from '../../../schemas/secret.ts';
+import { refuseDebugOutput } from '../../debug-output.ts';
 import { connectionString } from './connection-string.ts';
 
 const require = createRequire(import.meta.url);
+
+refuseDebugOutput('@eventstore/db-client', 'esdb');
 
 export const streams = require('@eventstore/db-client/generated/streams_pb') as typeof Streams;
 export const shared = require('@eventstore/db-client/generated/shared_pb') as typeof Shared;
