@@ -52,18 +52,24 @@ export function kafkaRelayTopics({ kafka, prefix, admin, clock }: KafkaRelayTopi
   let turn = 0;
   const positionTopicOf = positionTopicName(prefix);
 
-  /** A producer whose state is not known is never used again. */
-  const discard = async (): Promise<void> => {
+  /**
+   * A producer whose state is not known is never used again. `work` is what it may still be at: the client
+   * connects again for what it has begun, and is then nobody's.
+   */
+  const discard = async (work?: Promise<unknown>): Promise<void> => {
     turn += 1;
     const old = [own?.producer, candidate];
     own = candidate = null;
-    await Promise.all(old.map((producer) => producer?.disconnect().catch(() => {})));
+    const leave = () => Promise.all(old.map((producer) => producer?.disconnect().catch(() => {})));
+    await leave();
+    await work?.then(leave, leave);
   };
-  const attempt = async <R>(what: string, timeoutMs: number, work: () => Promise<R>): Promise<R> => {
+  const attempt = async <R>(what: string, timeoutMs: number, begin: () => Promise<R>): Promise<R> => {
+    const work = begin();
     try {
-      return await within(clock, timeoutMs, what, work());
+      return await within(clock, timeoutMs, what, work);
     } catch (error) {
-      void discard();
+      void discard(work);
       if (FENCED.has(brokerErrorType(error) ?? '')) {
         throw new RelayFenced('another relay has taken over', { cause: error });
       }
@@ -94,6 +100,7 @@ export function kafkaRelayTopics({ kafka, prefix, admin, clock }: KafkaRelayTopi
         const producer = newProducer();
         candidate = producer;
         await producer.connect();
+        ours();
         // Connecting fences nobody, the first transaction does; one that is empty sends nothing else.
         await (await producer.transaction()).abort();
         const marker = randomUUID();
