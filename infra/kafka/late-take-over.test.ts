@@ -24,18 +24,25 @@ test('a take-over that ran out of time fences nobody when Kafka answers at last,
   t.after(() => admin.close());
   await admin.makePositionTopic();
 
-  // Its time is over when this test says so.
+  // Its time is over, and Kafka answers, when this test says so.
   const over = new AbortController();
   const clock = { ...systemClock, sleep: (ms: number) => systemClock.sleep(ms, over.signal) };
-  const slow = kafkaClient({ brokers: [`127.0.0.1:${proxy.port}`], clientId: prefix });
-  let connected = false;
+  const answers = Promise.withResolvers<void>();
+  let state: 'new' | 'connecting' | 'connected' = 'new';
   let transactions = 0;
+  const slow = kafkaClient({ brokers: [`127.0.0.1:${proxy.port}`], clientId: prefix });
   const watched = {
     producer(config: ProducerConfig) {
       const producer = slow.producer(config);
       return {
         ...producer,
-        connect: () => producer.connect().finally(() => (connected = true)),
+        async connect() {
+          state = 'connecting';
+          await answers.promise;
+          await producer.connect();
+          assert.ok(proxy.connections() > 0);
+          state = 'connected';
+        },
         transaction() {
           transactions += 1;
           return producer.transaction();
@@ -43,19 +50,18 @@ test('a take-over that ran out of time fences nobody when Kafka answers at last,
       };
     },
   } as unknown as Kafka;
-  proxy.hang();
   const late = kafkaRelayTopics({ kafka: watched, prefix, admin, clock }).takeOver();
-  await until('it connects', () => proxy.connections() > 0);
+  await until('it connects', () => state === 'connecting');
   over.abort();
   await assert.rejects(late, { name: 'NoAnswer' });
 
   const successor = kafkaRelayTopics({ kafka: direct, prefix, admin, clock: systemClock });
   t.after(() => successor.close());
   await successor.takeOver();
-  proxy.heal();
-  await until('Kafka has answered the one that is late', () => connected, 30_000);
+  answers.resolve();
+  await until('Kafka has answered the one that is late', () => state === 'connected');
+  await until('its connections have ended', () => proxy.connections() === 0);
   assert.equal(transactions, 0);
-  await until('its connections have ended', () => proxy.connections() === 0, 30_000);
   const bookmark = { epoch: 'e' as never, position: START, eventId: null as EventId | null };
   await successor.commit([], firstRecord(1, 1, bookmark));
 });
