@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import { PlinthClient } from '../../clients/node/index.ts';
 import { startEmbeddedPostgres } from '../../infra/embedded/embedded-postgres.ts';
+import { createPool } from '../../infra/postgres/pool.ts';
 import { projectionCatalogue } from '../../projections/catalogue.ts';
+import { type Position, START } from '../../schemas/envelope.ts';
 import { within } from '../crash/within.ts';
 import { type EventStoreStandIn, startEventStoreStandIn } from '../eventstore/stand-in.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
@@ -17,18 +19,41 @@ export const PARTITIONS = 3;
 const PREFIX = 'faults';
 const START_WITHIN_MS = 90_000;
 const CONNECTIONS = '6';
+const LOOK_TIMEOUT_MS = 5_000;
+const STANDS = 'SELECT projection, state, "position", generation FROM plinth.progress';
 
 /** `eventstore`: the stand-in, in this process. */
 export type LogEngine = 'postgres' | 'eventstore';
 
-export interface Cluster {
-  readonly api: Slot;
-  readonly relays: readonly Slot[];
-  readonly projectors: readonly Slot[];
-  readonly slots: readonly Slot[];
+/** A process that serves the API, and clients of it. */
+export interface ServedApi {
+  readonly slot: Slot;
   readonly client: PlinthClient;
   /** The same, and it does not try again by itself. */
   readonly impatient: PlinthClient;
+}
+
+/** A generation of topics, and where in the log it begins. */
+export interface BegunGeneration {
+  readonly generation: number;
+  readonly partitions: number;
+  readonly begin: Position;
+}
+
+/** Where a revision of a read model is. */
+export interface Stand {
+  readonly projection: string;
+  readonly state: string;
+  readonly position: Position;
+  /** Of the topics that feed it; null: it follows the log. */
+  readonly generation: number | null;
+}
+
+export interface Cluster {
+  readonly apis: readonly ServedApi[];
+  readonly relays: readonly Slot[];
+  readonly projectors: readonly Slot[];
+  readonly slots: readonly Slot[];
   readonly kafka: KafkaServer;
   readonly kafkaProxy: FaultProxy;
   readonly redis: RedisServer;
@@ -36,6 +61,8 @@ export interface Cluster {
   readonly postgresProxy: FaultProxy;
   /** Of the Postgres server's own folder, and of the roles. */
   readonly folder: string;
+  /** Of the read models, past the proxy. */
+  readonly databaseUrl: string;
   /** Of the log, past the proxy. */
   readonly logUrl: string;
   /** Null: the log is in Postgres. */
@@ -43,11 +70,13 @@ export interface Cluster {
   readonly topics: {
     readonly brokers: readonly string[];
     readonly prefix: string;
-    readonly generation: number;
-    readonly partitions: number;
+    /** In their order; the last one stands. */
+    readonly generations: BegunGeneration[];
   };
   /** Settings of all roles, for verbs of the command line. */
   readonly env: Readonly<Record<string, string>>;
+  /** Where each revision of a read model is, past the proxy. */
+  stands(): Promise<readonly Stand[]>;
   workingRelay(): Slot | undefined;
   activeProjector(): Slot | undefined;
 }
@@ -69,6 +98,13 @@ export async function startCluster(t: Cleanup, options: ClusterOptions): Promise
     startEmbeddedPostgres({ dataDir: join(folder, 'postgres') }),
   ]);
   t.after(() => postgres.stop());
+  const pool = createPool({
+    connectionString: postgres.url,
+    applicationName: 'fault run',
+    maxConnections: 2,
+    answerTimeoutMs: LOOK_TIMEOUT_MS,
+  });
+  t.after(() => pool.close());
   const redisProxy = await startFaultProxy(t, { port: redis.port });
   const proxied = new URL(postgres.url);
   const postgresProxy = await startFaultProxy(t, { port: Number(proxied.port) });
@@ -107,8 +143,10 @@ export async function startCluster(t: Cleanup, options: ClusterOptions): Promise
       },
       START_WITHIN_MS,
     );
-  const api = await begin('api');
-  await there([api]);
+  const served = [await begin('api')];
+  // The first makes the tables and the admin key.
+  await there(served);
+  served.push(await begin('api'));
   const projectors = [await begin('projector'), await begin('projector')];
   await begin('scheduler');
   await there(slots);
@@ -120,27 +158,36 @@ export async function startCluster(t: Cleanup, options: ClusterOptions): Promise
   await there(slots);
 
   const key = await within(START_WITHIN_MS, 'no admin key', adminKey(folder));
-  const at = { url: api.url, key, deadlineMs: 4_000, attemptTimeoutMs: 2_000 };
-  const client = new PlinthClient(at);
-  const impatient = new PlinthClient({ ...at, maxAttempts: 1 });
+  const apis = served.map((each): ServedApi => {
+    const at = { url: each.url, key, deadlineMs: 4_000, attemptTimeoutMs: 2_000 };
+    return {
+      slot: each,
+      client: new PlinthClient(at),
+      impatient: new PlinthClient({ ...at, maxAttempts: 1 }),
+    };
+  });
   const works = ['live', 'catching_up'];
   return {
-    api,
+    apis,
     relays,
     projectors,
     slots,
-    client,
-    impatient,
     kafka,
     kafkaProxy,
     redis,
     redisProxy,
     postgresProxy,
     folder,
+    databaseUrl: postgres.url,
     logUrl: standIn?.url ?? postgres.url,
     standIn,
-    topics: { brokers, prefix: PREFIX, generation: 1, partitions: PARTITIONS },
+    topics: {
+      brokers,
+      prefix: PREFIX,
+      generations: [{ generation: 1, partitions: PARTITIONS, begin: START }],
+    },
     env,
+    stands: () => pool.query<Stand>(STANDS),
     workingRelay: () => relays.find((each) => works.includes(each.state('relay') ?? '')),
     activeProjector() {
       const held = (each: Slot) =>

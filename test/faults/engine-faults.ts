@@ -3,7 +3,8 @@ import { killPostgres } from '../crash/postgres-kill.ts';
 import { pause } from '../crash/within.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
 import { until } from '../support/platform-process.ts';
-import type { Cluster, LogEngine } from './cluster.ts';
+import type { Cluster, LogEngine, ServedApi } from './cluster.ts';
+import { newGeneration } from './new-generation.ts';
 import type { Slot } from './slot.ts';
 import { withoutRedis } from './without-redis.ts';
 import type { Workload } from './workload.ts';
@@ -23,6 +24,7 @@ const LOST_ANSWERS = 20;
 const TOLD_WITHIN_MS = 60_000;
 
 export const engineFaults: Readonly<Record<string, EngineFault>> = {
+  'topics begin anew': newGeneration,
   async 'kafka killed'({ kafka }) {
     await kafka.kill('SIGKILL');
     await kafka.restart();
@@ -37,11 +39,11 @@ export const engineFaults: Readonly<Record<string, EngineFault>> = {
     // Its owner, this process, starts it again.
     await killPostgres(folder, 'server', () => 0);
   },
-  async 'postgres hangs until the api says so'({ postgresProxy, api }) {
-    await held(postgresProxy, 'hang', () => untilAllSay([api], 'database'));
+  async 'postgres hangs until the api says so'({ postgresProxy, apis }) {
+    await held(postgresProxy, 'hang', () => untilAllSay(slotsOf(apis), 'database'));
   },
-  async 'postgres cut until the api says so'({ postgresProxy, api }) {
-    await held(postgresProxy, 'cut', () => untilAllSay([api], 'database'));
+  async 'postgres cut until the api says so'({ postgresProxy, apis }) {
+    await held(postgresProxy, 'cut', () => untilAllSay(slotsOf(apis), 'database'));
   },
   'postgres slow': ({ postgresProxy }) => held(postgresProxy, POSTGRES_DELAY_MS, () => pause(SLOW_MS)),
   'redis killed': ({ redis, ...cluster }, load) =>
@@ -58,11 +60,12 @@ export const engineFaults: Readonly<Record<string, EngineFault>> = {
 
 /** What the stand-in for EventStoreDB does when the log is there. It keeps what it has: it is not killed. */
 export const logFaults: Readonly<Record<string, EngineFault>> = {
+  'topics begin anew': newGeneration,
   'log restarted': ({ standIn }) => standIn!.restart(CUT_MS),
-  async 'log hangs until the api says so'({ standIn, api }) {
+  async 'log hangs until the api says so'({ standIn, apis }) {
     standIn!.faults.hang = true;
     try {
-      await untilAllSay([api], 'log');
+      await untilAllSay(slotsOf(apis), 'log');
     } finally {
       standIn!.faults.hang = false;
     }
@@ -84,6 +87,10 @@ export const logFaults: Readonly<Record<string, EngineFault>> = {
 /** All that may happen to the engines; where the log is not in Postgres, to the log alone. */
 export function faultsOf(log: LogEngine): Readonly<Record<string, EngineFault>> {
   return log === 'postgres' ? engineFaults : logFaults;
+}
+
+function slotsOf(apis: readonly ServedApi[]): Slot[] {
+  return apis.map(({ slot }) => slot);
 }
 
 async function held(

@@ -11,6 +11,7 @@ import type { KillPoint } from './kill-points.ts';
 import { type Points, projectorKiller, relayKiller, shuffled } from './kills.ts';
 import { prove } from './proof.ts';
 import { recovers, untilReady } from './recovery.ts';
+import type { Verified } from './verifying.ts';
 import { startWorkload, type Workload } from './workload.ts';
 
 export interface FaultRunOptions {
@@ -34,8 +35,7 @@ export interface FaultTally {
   readonly acknowledged: number;
   /** Commands that had to be given more than once. */
   readonly retried: number;
-  /** Verdicts, none of them wrong, and verifies that were not judged. */
-  readonly verified: { readonly judged: number; readonly refused: number };
+  readonly verified: Verified;
   readonly lost: number;
   readonly doubled: number;
   /** Of engines, in their order. */
@@ -81,8 +81,7 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
     );
     options.progress?.('the cluster is there');
     const thinkMs = kills > LONG_RUN_KILLS ? LONG_RUN_THINK_MS : THINK_MS;
-    const { client, impatient } = cluster;
-    const load = startWorkload({ client, impatient, seed, thinkMs });
+    const load = startWorkload({ apis: cluster.apis, seed, thinkMs });
     undo.push(() => load.stop().catch(() => {}));
     return await faultsOn(cluster, load, {
       ...options,

@@ -21,6 +21,7 @@ test(`${KILLS} kills of the working relay and of the active projector, at named 
   assert.ok(relayKills >= KILLS && projectorKills >= KILLS, `${relayKills} and ${projectorKills}`);
   assert.ok(acknowledged > 300 && events > acknowledged, `${acknowledged} of ${events}`);
   assert.ok(verified.judged > 300, `${verified.judged} verdicts`);
+  assert.ok(verified.elsewhere > 100, `${verified.elsewhere} by another process than the command`);
   for (const point of killPoints) assert.ok(points[point], `nothing was killed at ${point}`);
   assert.deepEqual([...new Set(tally.faults)].sort(), Object.keys(engineFaults).sort());
 });

@@ -14,6 +14,8 @@ export interface HeldKey {
 export interface Known {
   readonly token: string;
   readonly atMs: number;
+  /** Through which process of the API: its place among them. */
+  readonly by: number;
 }
 
 /** Of those that were revoked, the last so many stay to be asked for. */

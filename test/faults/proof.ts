@@ -6,8 +6,9 @@ import { projectionCatalogue } from '../../projections/catalogue.ts';
 import { type Recorded, START } from '../../schemas/envelope.ts';
 import { Secret } from '../../schemas/secret.ts';
 import { plinth } from '../support/platform-process.ts';
-import { assertTopicsAreTheLog } from '../support/topic-check.ts';
+import { assertTopicsAreTheLog, readTopics } from '../support/topic-check.ts';
 import type { Cluster } from './cluster.ts';
+import { fedByTheLast } from './new-generation.ts';
 import { relayed } from './recovery.ts';
 import type { Acknowledged, Operation } from './workload.ts';
 
@@ -40,18 +41,18 @@ export async function prove(cluster: Cluster, acknowledged: readonly Acknowledge
   }
   const log = await wholeLog(cluster.logUrl);
   await relayed(cluster, performance.now() + RELAYED_WITHIN_MS, log.at(-1)!.position);
-  const { events } = await assertTopicsAreTheLog(cluster.topics, log);
-  assert.equal(events, log.length);
+  await topicsAreTheLog(cluster, log);
+  await fedByTheLast(cluster);
   for (const { name } of projectionCatalogue) {
     const verified = await plinth(['projections', 'verify', name], { env: cluster.env });
     assert.equal(verified.code, 0, `${name}: ${verified.stdout}${verified.stderr}`);
   }
-  return { events, ...compare(log, acknowledged) };
+  return { events: log.length, ...compare(log, acknowledged) };
 }
 
 export function compare(
   log: readonly Pick<Recorded, 'position' | 'stream' | 'type'>[],
-  acknowledged: readonly Acknowledged[],
+  acknowledged: readonly Pick<Acknowledged, 'operation' | 'keyId' | 'position'>[],
 ): { lost: number; doubled: number } {
   const left = new Map<string, string>();
   const keys = new Set(acknowledged.map(({ keyId }) => keyId));
@@ -65,6 +66,25 @@ export function compare(
     else lost += 1;
   }
   return { lost, doubled: left.size };
+}
+
+/** Each generation holds what came from its begin to its end, and the last one all since its begin. */
+async function topicsAreTheLog({ topics }: Cluster, log: readonly Recorded[]): Promise<void> {
+  for (const [index, { begin, ...generation }] of topics.generations.entries()) {
+    const these = { ...topics, ...generation };
+    const next = topics.generations[index + 1];
+    const read = next ? [...(await readTopics(these)).values()].flat() : [];
+    const end = next
+      ? (read
+          .map(({ bookmark }) => bookmark.position)
+          .sort()
+          .at(-1) ?? begin)
+      : null;
+    // What lies between them is in none: consumers take it from the log.
+    if (end !== null) assert.ok(end <= next!.begin, `${end} is past the begin of the next generation`);
+    const held = end === null ? log : log.filter(({ position }) => position <= end);
+    await assertTopicsAreTheLog(these, held, begin);
+  }
 }
 
 async function wholeLog(url: string): Promise<Recorded[]> {

@@ -4,7 +4,7 @@ import { kafkaClient } from '../../infra/kafka/kafkajs.ts';
 import { positionTopic } from '../../infra/kafka/position-topic.ts';
 import { systemClock } from '../../infra/system-clock.ts';
 import { pause, within } from '../crash/within.ts';
-import type { Cluster } from './cluster.ts';
+import type { Cluster, ServedApi } from './cluster.ts';
 import type { Probe } from './slot.ts';
 import { verifyOnce } from './verifying.ts';
 import type { Workload } from './workload.ts';
@@ -37,9 +37,10 @@ export async function recovers(
     const key = await load.issue();
     const { keyId, position, token } = key;
     next('in the read model');
-    await untilHolds(endMs, () => readable(cluster, keyId, token));
+    await untilHolds(endMs, () => everywhere(cluster, (api) => readable(api, keyId, token)));
     next('verified');
-    if (key.secret !== null) await untilHolds(endMs, () => verifyOnce(cluster.impatient, key, true));
+    const judged = ({ impatient }: ServedApi) => verifyOnce(impatient, key, true);
+    if (key.secret !== null) await untilHolds(endMs, () => everywhere(cluster, judged));
     next('in the topics');
     await relayed(cluster, endMs, position);
     next(everyRole ? 'every role ready' : null);
@@ -90,9 +91,17 @@ async function untilHolds(endMs: number, holds: () => Promise<boolean>): Promise
   }
 }
 
+/** At every process of the API. */
+async function everywhere(
+  { apis }: Pick<Cluster, 'apis'>,
+  holds: (api: ServedApi) => Promise<boolean>,
+): Promise<boolean> {
+  return (await Promise.all(apis.map(holds))).every(Boolean);
+}
+
 /** Whether the read model has the key, at the position at least. */
 export async function readable(
-  { client }: Pick<Cluster, 'client'>,
+  { client }: Pick<ServedApi, 'client'>,
   keyId: string,
   token: string,
 ): Promise<boolean> {

@@ -1,15 +1,16 @@
 /**
  * Clients that issue, update and revoke keys over the API, each one command after the other, and others that
- * verify them. A command that is not answered is given again with the same `Idempotency-Key` until it is.
+ * verify them. A command that is not answered is given again with the same `Idempotency-Key` until it is, to
+ * one process of the API and then to the next.
  */
-
 import type { PlinthClient } from '../../clients/node/index.ts';
 import { PlinthClientError } from '../../clients/node/index.ts';
 import { parsePositionToken } from '../../schemas/envelope.ts';
 import { pause } from '../crash/within.ts';
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';
-import { type HeldKey, HeldKeys } from './held-keys.ts';
-import { startVerifying } from './verifying.ts';
+import type { ServedApi } from './cluster.ts';
+import { type HeldKey, HeldKeys, type Known } from './held-keys.ts';
+import { startVerifying, type Verified } from './verifying.ts';
 
 export const CLIENTS = 8;
 const MAX_UNANSWERED_MS = 120_000;
@@ -27,14 +28,15 @@ export interface Acknowledged {
   readonly position: string;
   /** The same, as the API takes it. */
   readonly token: string;
+  /** Of the processes of the API the one that answered. */
+  readonly by: number;
 }
 
 export interface Workload {
   readonly acknowledged: readonly Acknowledged[];
   /** Commands that were given more than once. */
   readonly retried: () => number;
-  /** Verdicts, and verifies that were not judged. */
-  readonly verified: () => { readonly judged: number; readonly refused: number };
+  readonly verified: () => Verified;
   /** One more command, given now; throws when a client has failed. */
   issue(): Promise<HeldKey & Acknowledged>;
   rename(key: HeldKey): Promise<Acknowledged>;
@@ -44,15 +46,13 @@ export interface Workload {
 }
 
 export interface WorkloadOptions {
-  readonly client: PlinthClient;
-  /** One that does not try again by itself. */
-  readonly impatient: PlinthClient;
+  readonly apis: readonly ServedApi[];
   readonly seed: number;
   /** Between two commands of a client, at most. */
   readonly thinkMs: number;
 }
 
-export function startWorkload({ client, impatient, seed, thinkMs }: WorkloadOptions): Workload {
+export function startWorkload({ apis, seed, thinkMs }: WorkloadOptions): Workload {
   const acknowledged: Acknowledged[] = [];
   const stop = new AbortController();
   let failure: Error | undefined;
@@ -62,13 +62,18 @@ export function startWorkload({ client, impatient, seed, thinkMs }: WorkloadOpti
 
   const untilAnswered = async (
     operation: Operation,
-    give: (options: { idempotencyKey: string }) => Promise<{ id: string; position: string | null }>,
+    give: (
+      client: PlinthClient,
+      options: { idempotencyKey: string },
+    ) => Promise<{ id: string; position: string | null }>,
   ): Promise<Acknowledged> => {
-    const idempotencyKey = `${operation}-${++serial}`;
+    const turn = ++serial;
+    const idempotencyKey = `${operation}-${turn}`;
     const endMs = Date.now() + MAX_UNANSWERED_MS;
     for (let attempt = 1; ; attempt++) {
+      const by = (turn + attempt) % apis.length;
       try {
-        const { id, position } = await give({ idempotencyKey });
+        const { id, position } = await give(apis[by]!.client, { idempotencyKey });
         if (attempt > 1) retried += 1;
         if (position === null) throw new Error(`${idempotencyKey} was acknowledged without a position`);
         const one = {
@@ -76,6 +81,7 @@ export function startWorkload({ client, impatient, seed, thinkMs }: WorkloadOpti
           keyId: id,
           token: position,
           position: parsePositionToken(position)!.position,
+          by,
         };
         acknowledged.push(one);
         return one;
@@ -91,27 +97,26 @@ export function startWorkload({ client, impatient, seed, thinkMs }: WorkloadOpti
     const name = `Key ${serial}`;
     const ownerId = `owner-${serial % 50}`;
     let secret: string | null = null;
-    const one = await untilAnswered('issue', async (options) => {
+    const one = await untilAnswered('issue', async (client, options) => {
       const issued = await client.issueKey({ name, ownerId, limits: [LIMIT] }, options);
       secret = issued.secret;
       return { id: issued.key.id, position: issued.position };
     });
-    const known = { token: one.token, atMs: performance.now() };
-    const key = { ...one, secret, issued: known, revocation: null };
+    const key = { ...one, secret, issued: knownOf(one), revocation: null };
     held.add(key);
     return key;
   };
   const rename = ({ keyId }: HeldKey): Promise<Acknowledged> => {
     const name = `Renamed ${serial}`;
-    return untilAnswered('update', (options) => client.updateKey(keyId, { name }, options));
+    return untilAnswered('update', (client, options) => client.updateKey(keyId, { name }, options));
   };
   const revoke = async (key: HeldKey): Promise<Acknowledged> => {
     const { keyId } = key;
     key.revocation = { acknowledged: null };
-    const one = await untilAnswered('revoke', (options) =>
+    const one = await untilAnswered('revoke', (client, options) =>
       client.revokeKey(keyId, { reason: 'lost' }, options),
     );
-    key.revocation = { acknowledged: { token: one.token, atMs: performance.now() } };
+    key.revocation = { acknowledged: knownOf(one) };
     held.moved(key);
     return one;
   };
@@ -135,11 +140,11 @@ export function startWorkload({ client, impatient, seed, thinkMs }: WorkloadOpti
   const running = Array.from({ length: CLIENTS }, (_, index) =>
     run(seededRandom(seed * CLIENTS + index)).catch(failed),
   );
-  const verifying = startVerifying(impatient, held, seed, thinkMs, failed);
+  const verifying = startVerifying(apis, held, seed, thinkMs, failed);
   return {
     acknowledged,
     retried: () => retried,
-    verified: () => ({ judged: verifying.judged(), refused: verifying.refused() }),
+    verified: verifying.verified,
     issue() {
       if (failure) throw failure;
       return issue();
@@ -152,6 +157,10 @@ export function startWorkload({ client, impatient, seed, thinkMs }: WorkloadOpti
       if (failure) throw failure;
     },
   };
+}
+
+function knownOf({ token, by }: Acknowledged): Known {
+  return { token, by, atMs: performance.now() };
 }
 
 /** No answer, or one that says to come again. */
