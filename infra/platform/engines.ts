@@ -218,7 +218,9 @@ function openSharedRedis(
       metrics?.noticed('redis_away');
       log.warn(
         { component: 'redis', detail: why },
-        'Redis is away: each process judges limits by its share, and no keys are issued',
+        state === 'partial'
+          ? 'A node of the Redis Cluster is away: limits that lie there are judged by shares, and no keys are issued'
+          : 'Redis is away: each process judges limits by its share, and no keys are issued',
       );
     },
     ...(metrics ? { onCommand: metrics.redis } : {}),

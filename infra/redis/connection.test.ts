@@ -236,6 +236,64 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
       ),
     );
   });
+
+  it('fails at once for the keys of a cluster node that does not answer, and goes on with the others', async (t) => {
+    const cluster = await startRedisCluster();
+    t.after(() => cluster.stop());
+    const states: string[] = [];
+    let paid = 0;
+    const redis = await ready(t, cluster.url, {
+      deadlineMs: 500,
+      onState: (state) => states.push(state),
+      onCommand: (name, _, outcome) => (paid += name === 'get' && /late|lost/.test(outcome) ? 1 : 0),
+    });
+    const keys = Array.from({ length: 30 }, (_, i) => `plinth:{${i}}n`);
+    const node = cluster.nodes[0]!;
+    for (const key of keys) await redis.set(key, 'x', 3_600_000);
+    const held = new Set((await node.cli('keys', '*')).split('\n'));
+    const [there, elsewhere] = [keys.filter((key) => held.has(key)), keys.filter((key) => !held.has(key))];
+    assert.ok(there.length > 3 && elsewhere.length > 3);
+    const faults = [
+      ['frozen', () => node.signal('SIGSTOP'), () => node.signal('SIGCONT')],
+      ['gone', () => node.kill('SIGKILL'), () => node.restart()],
+    ] as const;
+    for (const [fault, begin, end] of faults) {
+      states.length = 0;
+      paid = 0;
+      await begin();
+      for (const key of there) await assert.rejects(redis.get(key), RedisFailure, fault);
+      assert.ok(paid <= 3, `${fault}: ${paid} commands were paid for`);
+      assert.equal(redis.state(), 'partial', fault);
+      for (let round = 0; round < 5; round++) {
+        for (const key of there) await assert.rejects(redis.get(key), failure('away'), fault);
+        for (const key of elsewhere) assert.equal(await redis.get(key), 'x', fault);
+      }
+      assert.ok(paid <= 3, `${fault}: ${paid} commands were paid for`);
+      await end();
+      await until(() => redis.state() === 'ready');
+      for (const key of keys) assert.ok(['x', null].includes(await redis.get(key)), fault);
+      assert.deepEqual(states, ['partial', 'ready'], fault);
+    }
+  });
+
+  it('is away when no node of a cluster answers, and back when one does', async (t) => {
+    const cluster = await startRedisCluster();
+    t.after(() => cluster.stop());
+    const redis = await ready(t, cluster.url, { deadlineMs: 250 });
+    const keys = Array.from({ length: 30 }, (_, i) => `plinth:{${i}}n`);
+    const all = () => Promise.allSettled(keys.map((key) => redis.get(key)));
+    for (const node of cluster.nodes) node.signal('SIGSTOP');
+    await until(async () => {
+      await all();
+      return redis.state() === 'away';
+    });
+    for (const answer of await all()) {
+      assert.ok(answer.status === 'rejected' && failure('away')(answer.reason));
+    }
+    for (const node of cluster.nodes) node.signal('SIGCONT');
+    await until(() => redis.state() === 'ready');
+    await until(async () => (await all()).every(({ status }) => status === 'fulfilled'));
+  });
 });
 
 type Cleanup = { after(clean: () => Promise<void>): void };

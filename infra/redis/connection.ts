@@ -8,8 +8,9 @@
 import type { Clock } from '../../commands/clock.ts';
 import type { Secret } from '../../schemas/secret.ts';
 import { systemClock } from '../system-clock.ts';
-import { type Client, commandClient, oneWriteATurn } from './ioredis.ts';
+import { type Client, commandClient, nodeOf, nodesOf, oneWriteATurn } from './ioredis.ts';
 import { type OnMessage, openMessages } from './messages.ts';
+import { nodeCircuits } from './node-circuits.ts';
 import { failureOf, isServerTrouble, RedisFailure, replyCode } from './redis-failure.ts';
 import { parseRedisUrl } from './redis-url.ts';
 import { type RedisScript, redisScript } from './script.ts';
@@ -17,11 +18,9 @@ import { type RedisScript, redisScript } from './script.ts';
 export const KEY_PREFIX = 'plinth:';
 /** From the call to the answer of a command. */
 export const COMMAND_DEADLINE_MS = 200;
-/** Commands in a row that fail for the server's sake until it counts as away. */
-const TROUBLES_UNTIL_AWAY = 3;
 const PROBE_READY_MS = 1_000;
 const PROBE_AWAY_MS = 250;
-/** In a cluster, each asks another node. */
+/** In a cluster they lie on different nodes: each is asked in its turn. */
 const PROBE_KEYS = 64;
 /**
  * Asks for what limits need: a server that is full, is a replica now or may not write answers every read,
@@ -30,16 +29,23 @@ const PROBE_KEYS = 64;
 const PROBE = redisScript('probe', "redis.call('SET', KEYS[1], '1', 'PX', 10000) redis.call('DEL', KEYS[1])");
 const MAX_IN_FLIGHT_COMMANDS = 10_000;
 
-export type RedisState = 'connecting' | 'ready' | 'away';
+/** `partial`: some nodes of a cluster do not answer, and others do. */
+export type RedisState = 'connecting' | 'ready' | 'partial' | 'away';
+
+/** Whether commands are sent at all. */
+export function answers(state: RedisState): boolean {
+  return state === 'ready' || state === 'partial';
+}
 
 /** All reject with `RedisFailure` alone, within the deadline. */
 export interface RedisConnection {
   /**
    * `away` after three commands in a row that were late, lost, or refused for the server's sake: commands
-   * then fail at once, and a probe every 250 ms finds out when it is back. Nothing has to be restarted.
+   * then fail at once, and a probe every 250 ms finds out when it is back. Nothing has to be restarted. In a
+   * cluster this holds of each node and the commands for its keys; it is `away` when all its nodes are.
    */
   state(): RedisState;
-  /** True as soon as it is ready; false when it is not within the time. */
+  /** True as soon as it is ready, or partial; false when it is neither within the time. */
   whenReady(timeoutMs: number): Promise<boolean>;
   get(key: string): Promise<string | null>;
   /** In the order asked. One hash tag. */
@@ -74,7 +80,6 @@ export function openRedis(options: RedisOptions): RedisConnection {
   const messages = openMessages(target, clock);
   const closing = new AbortController();
   let state = 'connecting' as RedisState;
-  let troubles = 0;
   let inFlight = 0;
   const waiters = new Set<() => void>();
   let probeNow = new AbortController();
@@ -87,8 +92,14 @@ export function openRedis(options: RedisOptions): RedisConnection {
     if (state === next || closing.signal.aborted) return;
     state = next;
     onState?.(next, why);
-    if (next !== 'ready') return;
+    if (!answers(state)) return;
     for (const wake of waiters) wake();
+  };
+  const circuits = nodeCircuits((key) => nodeOf(client, key));
+  const judge = (why: string) => {
+    const open = circuits.openNodes();
+    const all = open.length > 0 && nodesOf(client).every((node) => open.includes(node));
+    turn(open.length === 0 ? 'ready' : all ? 'away' : 'partial', why);
   };
   client.on('error', (error: Error & { code?: string }) => {
     lastError =
@@ -102,8 +113,11 @@ export function openRedis(options: RedisOptions): RedisConnection {
   });
 
   const together = oneWriteATurn(client);
-  /** Answers, or rejects with `RedisFailure`, in time. What is late stays in flight until it is settled. */
-  const send = <T>(name: string, call: () => Promise<T>): Promise<T> => {
+  /**
+   * Answers, or rejects with `RedisFailure`, in time. What is late stays in flight until it is settled.
+   * `key`: one of those that it is for.
+   */
+  const send = <T>(name: string, key: string | null, call: () => Promise<T>): Promise<T> => {
     if (inFlight >= MAX_IN_FLIGHT_COMMANDS) {
       return Promise.reject(new RedisFailure('busy', name, `${MAX_IN_FLIGHT_COMMANDS} commands in flight`));
     }
@@ -115,8 +129,9 @@ export function openRedis(options: RedisOptions): RedisConnection {
         if (!open) return false;
         open = false;
         clearTimeout(timer);
-        if (!failure) troubles = 0;
-        else if (isServerTrouble(failure) && ++troubles >= TROUBLES_UNTIL_AWAY) turn('away', failure.message);
+        if (!failure) circuits.answered(key);
+        // What is away altogether is only found back by a probe.
+        else if (isServerTrouble(failure) && circuits.failed(key) && state !== 'away') judge(failure.message);
         onCommand?.(name, (performance.now() - startedMs) / 1000, failure?.kind ?? 'ok');
         return true;
       };
@@ -144,10 +159,11 @@ export function openRedis(options: RedisOptions): RedisConnection {
       );
     });
   };
-  const command = <T>(name: string, call: () => Promise<T>): Promise<T> => {
-    if (state === 'ready' && !closing.signal.aborted) return send(name, call);
+  const command = <T>(name: string, key: string | null, call: () => Promise<T>): Promise<T> => {
+    const open = answers(state) && !closing.signal.aborted;
+    if (open && !circuits.isOpen(key)) return send(name, key, call);
     onCommand?.(name, 0, 'away');
-    return Promise.reject(new RedisFailure('away', name, lastError));
+    return Promise.reject(new RedisFailure('away', name, open ? 'its node does not answer' : lastError));
   };
 
   const evaluate = (script: RedisScript, keys: readonly string[], args: readonly (string | number)[]) =>
@@ -158,17 +174,18 @@ export function openRedis(options: RedisOptions): RedisConnection {
 
   const probe = async (key: string) => {
     try {
-      await send(PROBE.name, () => evaluate(PROBE, [key], []));
-      if (!misnamed) turn('ready', 'it answers');
-    } catch (error) {
-      // Whoever has not been connected yet tells why after some tries.
-      if (troubles >= TROUBLES_UNTIL_AWAY) turn('away', (error as Error).message);
+      await send(PROBE.name, key, () => evaluate(PROBE, [key], []));
+      circuits.probed(key);
+      if (!misnamed) judge('it answers');
+    } catch {
+      // It counts as every command that failed.
     }
   };
   const probing = (async () => {
     for (let round = 0; !closing.signal.aborted; round++) {
       probeNow = new AbortController();
-      await probe(`${KEY_PREFIX}{probe-${round % PROBE_KEYS}}`);
+      const next = `${KEY_PREFIX}{probe-${round % PROBE_KEYS}}`;
+      await Promise.all([...circuits.probes(), ...(circuits.isOpen(next) ? [] : [next])].map(probe));
       const pauseMs = state === 'ready' ? PROBE_READY_MS : PROBE_AWAY_MS;
       await clock.sleep(pauseMs, AbortSignal.any([probeNow.signal, closing.signal]));
     }
@@ -177,7 +194,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
   return {
     state: () => (closing.signal.aborted ? 'away' : state),
     async whenReady(timeoutMs) {
-      if (state === 'ready') return true;
+      if (answers(state)) return true;
       const given = new AbortController();
       const wake = () => given.abort();
       waiters.add(wake);
@@ -185,17 +202,18 @@ export function openRedis(options: RedisOptions): RedisConnection {
       waiters.delete(wake);
       return given.signal.aborted;
     },
-    get: (key) => command('get', () => client.get(key)),
-    mget: (keys) => (keys.length === 0 ? Promise.resolve([]) : command('mget', () => client.mget(...keys))),
+    get: (key) => command('get', key, () => client.get(key)),
+    mget: (keys) =>
+      keys.length === 0 ? Promise.resolve([]) : command('mget', keys[0]!, () => client.mget(...keys)),
     async set(key, value, ttlMs) {
-      await command('set', () => client.set(key, value, 'PX', Math.max(1, Math.ceil(ttlMs))));
+      await command('set', key, () => client.set(key, value, 'PX', Math.max(1, Math.ceil(ttlMs))));
     },
     async del(keys) {
-      if (keys.length > 0) await command('del', () => client.del(...keys));
+      if (keys.length > 0) await command('del', keys[0]!, () => client.del(...keys));
     },
-    run: (script, keys, args) => command(script.name, () => evaluate(script, keys, args)),
+    run: (script, keys, args) => command(script.name, keys[0]!, () => evaluate(script, keys, args)),
     async publish(channel, message) {
-      await command('publish', () => client.publish(channel, message));
+      await command('publish', null, () => client.publish(channel, message));
     },
     subscribe: messages.subscribe,
     async close() {

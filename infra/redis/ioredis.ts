@@ -67,6 +67,21 @@ export function commandClient(target: RedisTarget): Client {
   });
 }
 
+/** What a server is called among nodes, and slots of a cluster of which nobody is known to have them. */
+const ONLY_NODE = '';
+
+/** The node that has the key now, as far as is known. */
+export function nodeOf(client: Client, key: string): string {
+  if (!(client instanceof ioredis.Cluster)) return ONLY_NODE;
+  return client.slots[new ioredis.Command('exists', [key]).getSlot()]?.[0] ?? ONLY_NODE;
+}
+
+/** All nodes that have keys. */
+export function nodesOf(client: Client): readonly string[] {
+  if (!(client instanceof ioredis.Cluster)) return [ONLY_NODE];
+  return [...new Set(client.slots.flatMap((nodes) => nodes.slice(0, 1)))];
+}
+
 /**
  * To be called before a command: those that are sent before this turn of the event loop ends leave in one
  * write. A write of its own took a third of what a command costs, here and again in Redis. The connections

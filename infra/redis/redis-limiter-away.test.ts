@@ -112,7 +112,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
   it('answers for keys of a node that is gone by its share, and for the others as before', async (t) => {
     const cluster = await startRedisCluster();
     t.after(() => cluster.stop());
-    const { limiter } = await opened(t, cluster.url);
+    const { limiter } = await opened(t, cluster.url, [], true, 500);
     const keys = Array.from({ length: 12 }, (_, i) => `key-${i}`);
     const small = { ...hundred, limit: 3 };
     const each = async () => {
@@ -124,12 +124,22 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     await cluster.nodes[1]!.kill('SIGKILL');
     assert.equal(await each(), 12, 'all are answered');
     assert.ok(limiter.gauges().answered.local > 0);
+    await until(async () => {
+      await each();
+      return !limiter.shared();
+    });
+    assert.ok(limiter.gauges().fallback);
+    const before = limiter.gauges().answered;
+    for (let i = 0; i < 24; i++) await limiter.peek('t', `new-${i}`, [small]);
+    const { redis: asked, local } = limiter.gauges().answered;
+    assert.ok(asked > before.redis && local > before.local, 'keys of other nodes are still judged by Redis');
     await cluster.nodes[1]!.restart();
     await until(async () => {
       const before = limiter.gauges().answered.local;
       for (const key of keys) await limiter.peek('t', `${key}-later`, [small]);
       return limiter.gauges().answered.local === before;
     });
+    await until(() => limiter.shared() && !limiter.gauges().fallback);
     // Those of the node have one burst more, and no more: it had forgotten them.
     let rest = 0;
     for (const key of keys) rest += await admitted(limiter, key, 10, small);

@@ -4,12 +4,13 @@
  * asked, at most a second ago, so `remaining` may be too high by what others have spent since.
  *
  * While Redis is away or late, each process admits its share (`share-limiter.ts`), and `shared()` is false;
- * nothing has to be done when it is back. A Redis that forgot everything (a restart, a flush, a failover to
+ * nothing has to be done when it is back. Of a cluster that is partly away this holds of the limits whose
+ * meters are there, and `shared()` is false. A Redis that forgot everything (a restart, a flush, a failover to
  * a replica that lagged) gives every key one burst more, and what was leased.
  */
 import type { LimitAnswer, Limiter, LimitSpend } from '../../api/verify/limiter.ts';
 import type { Clock } from '../../commands/clock.ts';
-import { KEY_PREFIX, type RedisConnection } from './connection.ts';
+import { answers, KEY_PREFIX, type RedisConnection } from './connection.ts';
 import { gcraArguments, gcraReply, gcraScript } from './gcra.ts';
 import { LeaseBook } from './lease-book.ts';
 import { announceProcess } from './processes.ts';
@@ -87,7 +88,7 @@ export function openRedisLimiter(options: RedisLimiterOptions): RedisLimiter {
     try {
       const reply = gcraReply(await redis.run(gcraScript, names, gcraArguments(mode, asks)));
       answered.redis += 1;
-      fellBack(false);
+      if (redis.state() === 'ready') fellBack(false);
       const nowMs = performance.now();
       if (plan === null) return book.look(names, spends, reply, nowMs);
       const answer = book.settle(names, spends, plan, reply, sentMs, nowMs);
@@ -106,13 +107,13 @@ export function openRedisLimiter(options: RedisLimiterOptions): RedisLimiter {
       answered.leased += 1;
       return known;
     }
-    if (redis.state() !== 'ready') return locally(mode, tenant, keyId, spends);
+    if (!answers(redis.state())) return locally(mode, tenant, keyId, spends);
     return ask(mode, tenant, keyId, names, spends);
   };
 
   const giveBack = async (nowMs: number) => {
     const returns = book.returns(nowMs);
-    for (let i = 0; i < returns.length && redis.state() === 'ready'; i += MAX_RETURNS_AT_ONCE) {
+    for (let i = 0; i < returns.length && answers(redis.state()); i += MAX_RETURNS_AT_ONCE) {
       await Promise.allSettled(
         returns
           .slice(i, i + MAX_RETURNS_AT_ONCE)

@@ -50,6 +50,22 @@ describe('on a cluster of three nodes', { skip }, () => {
       String(sizes),
     );
   });
+
+  it('what lies on a node that is gone is to be read as if nobody had, and the rest is shared', async (t) => {
+    const cache = await connected(t, cluster.url);
+    const names = Array.from({ length: 60 }, (_, i) => `row-${i}`);
+    await cache.put(names.map((name) => ({ name, position: '7' as Position, text: 'text' })));
+    const shared = async () => (await cache.getMany(names)).filter((text) => text === 'text').length;
+    assert.equal(await shared(), 60);
+    await cluster.nodes[2]!.kill('SIGKILL');
+    const left = await shared();
+    assert.ok(left > 0 && left < 60, `${left}`);
+    const mine = await cache.claim(names, 60_000);
+    assert.ok(mine.every(Boolean));
+    assert.equal((await cache.claim(names, 60_000)).filter(Boolean).length, 60 - left);
+    await Promise.all([cluster.nodes[0]!.kill('SIGKILL'), cluster.nodes[1]!.kill('SIGKILL')]);
+    await assert.rejects(cache.getMany(names));
+  });
 });
 
 describe('what the shared cache keeps in Redis', { skip }, () => {

@@ -4,7 +4,8 @@
  * different histories or tables never meet, and those of old ones run out.
  *
  * Names are spread over `HASH_TAGS` hash tags: what is asked for together travels in few commands, and a
- * cluster spreads it over its nodes.
+ * cluster spreads it over its nodes. What lies on a node that does not answer is as if it were not there,
+ * and whoever asks reads the row; only when no node answers does a call fail.
  */
 import type { SharedCache } from '../../api/verify/shared-cache.ts';
 import { KEY_PREFIX, type RedisConnection } from './connection.ts';
@@ -48,11 +49,11 @@ end`,
 export function redisSharedCache(redis: Pick<RedisConnection, 'mget' | 'run'>): SharedCache {
   return {
     async getMany(names) {
-      const held = await byTag(names, (tag, some) => redis.mget(some.map((name) => rowKey(tag, name))));
+      const held = await byTag(names, null, (tag, some) => redis.mget(some.map((name) => rowKey(tag, name))));
       return held.map((value) => (value === null ? null : value.slice(value.indexOf(' ') + 1)));
     },
     async claim(names, claimMs) {
-      const mine = await byTag(names, async (tag, some) => {
+      const mine = await byTag(names, 1, async (tag, some) => {
         const keys = some.map((name) => claimKey(tag, name));
         return (await redis.run(CLAIM, keys, [claimMs])) as readonly number[];
       });
@@ -60,7 +61,7 @@ export function redisSharedCache(redis: Pick<RedisConnection, 'mget' | 'run'>): 
     },
     async put(records) {
       const of = new Map(records.map((record) => [record.name, record]));
-      await byTag([...of.keys()], async (tag, some) => {
+      await byTag([...of.keys()], '', async (tag, some) => {
         const keys = some.flatMap((name) => [rowKey(tag, name), claimKey(tag, name)]);
         const args = some.flatMap((name) => [of.get(name)!.position, of.get(name)!.text]);
         await redis.run(PUT, keys, [ROW_TTL_MS, ...args]);
@@ -70,9 +71,13 @@ export function redisSharedCache(redis: Pick<RedisConnection, 'mget' | 'run'>): 
   };
 }
 
-/** One call a hash tag; the answers in the order of the names. */
+/**
+ * One call a hash tag; the answers in the order of the names.
+ * @param absent the answer where a call failed and another did not
+ */
 async function byTag<T>(
   names: readonly string[],
+  absent: T,
   call: (tag: number, names: readonly string[]) => Promise<readonly T[]>,
 ): Promise<readonly T[]> {
   const places = new Map<number, number[]>();
@@ -82,8 +87,8 @@ async function byTag<T>(
     if (own) own.push(i);
     else places.set(tag, [i]);
   }
-  const answers = new Array<T>(names.length);
-  await Promise.all(
+  const answers = new Array<T>(names.length).fill(absent);
+  const calls = await Promise.allSettled(
     [...places].map(async ([tag, own]) => {
       const some = await call(
         tag,
@@ -92,6 +97,8 @@ async function byTag<T>(
       for (const [at, i] of own.entries()) answers[i] = some[at]!;
     }),
   );
+  const failed = calls.filter((one) => one.status === 'rejected');
+  if (failed.length > 0 && failed.length === calls.length) throw failed[0]!.reason;
   return answers;
 }
 

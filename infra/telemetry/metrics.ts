@@ -50,7 +50,7 @@ export const gaugeHelp = {
   plinth_limiter_meters: 'Limits in use.',
   plinth_request_memo_evicted: 'Request ids forgotten before their 60 s were over, since the start.',
   plinth_limiter_refused_full: 'Verifies denied because the limiter had no room, since the start.',
-  plinth_redis_away: 'Whether Redis is away.',
+  plinth_redis_away: 'Whether Redis, or a node of its cluster, is away.',
   plinth_limiter_fallback: 'Whether limits are judged in this process alone, by its share.',
   plinth_limiter_processes: 'Processes that share limits, this one included.',
   plinth_limiter_leased_units: 'Units that this process has leased and not spent.',
