@@ -7,11 +7,12 @@ import type { Clock } from '../commands/clock.ts';
 import type { EventLog } from '../commands/event-log.ts';
 import { eventMismatch, historyMismatch } from '../projections/history-check.ts';
 import { readAhead } from '../projections/read-ahead.ts';
-import { type Bookmark, type Position, type Recorded, type Slice, START } from '../schemas/envelope.ts';
+import type { Bookmark, Position, Recorded, Slice } from '../schemas/envelope.ts';
 import { topicDomainOf } from '../schemas/topics.ts';
-import { BATCH_EVENTS, firstRecord, isSmall, relayBatch, runsOf } from './relay-batch.ts';
+import { BATCH_EVENTS, isSmall, relayBatch, runsOf } from './relay-batch.ts';
+import { replaced, standing, unknownStream } from './relay-footing.ts';
 import type { RelayLease } from './relay-lease.ts';
-import type { Footing, RelayRecord, RelayTopics } from './relay-topics.ts';
+import type { RelayRecord, RelayTopics } from './relay-topics.ts';
 
 /** Between the commit of one round of watermarks and the next: with the commit itself, less than 50 ms. */
 export const WATERMARK_EVERY_MS = 35;
@@ -19,7 +20,8 @@ export const WATERMARK_EVERY_MS = 35;
 const HISTORY_CHECK_MS = 1_000;
 const STANDBY_POLL_MS = 250;
 const RENEW_EVERY_MS = 400;
-const HALTED_POLL_MS = 1_000;
+/** Every look takes over, and would fence an operator's `relay restart` that is not done between two. */
+const HALTED_POLL_MS = 5_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 5_000;
 
@@ -68,11 +70,6 @@ export interface Relay {
   /** Until the signal aborts; then the batch under way is committed, with its watermarks. Never rejects. */
   run(): Promise<void>;
   health(): RelayHealth;
-}
-
-/** Going on would lose or double something: an operator must act. */
-export class RelayHalted extends Error {
-  override readonly name = 'RelayHalted';
 }
 
 export function relay(deps: RelayDeps, options: RelayOptions): Relay {
@@ -267,42 +264,6 @@ function bookmarkBehind({ bookmark }: RelayRecord, held: readonly Recorded[]): B
 async function watermarkDue(clock: Clock, watermarkedMs: number, signal: AbortSignal): Promise<null> {
   await clock.sleep(Math.max(0, watermarkedMs + WATERMARK_EVERY_MS - clock.now()), signal);
   return null;
-}
-
-/** Where this relay goes on. Throws `RelayHalted` where it may not. */
-async function standing(
-  log: RelayDeps['log'],
-  { record, topicsHoldRecords, lastGeneration }: Footing,
-  partitions: number,
-): Promise<RelayRecord> {
-  if (record === null) {
-    if (topicsHoldRecords) {
-      throw new RelayHalted(
-        `The topics hold records, and where the relay stood is not known: its position topic was lost. ${RESTART}`,
-      );
-    }
-    const { epoch } = await log.head();
-    // Topics that are there may have another number of partitions.
-    return firstRecord(lastGeneration + 1, partitions, { epoch, position: START, eventId: null });
-  }
-  const mismatch = await historyMismatch(log, record.bookmark);
-  if (mismatch !== null) throw replaced(mismatch);
-  return record;
-}
-
-const RESTART =
-  'Run `plinth relay restart`: a new generation of topics begins at the end of the log, and consumers take what lies before it from the log.';
-
-function replaced(mismatch: string): RelayHalted {
-  return new RelayHalted(
-    `The log under the relay was replaced: ${mismatch}. If it was restored or copied, run \`plinth log restored\`. ${RESTART}`,
-  );
-}
-
-function unknownStream({ stream, position }: Recorded): RelayHalted {
-  return new RelayHalted(
-    `At ${position} there is an event of stream ${stream}, which this release has no topic for: a newer one has written it. Upgrade the relay.`,
-  );
 }
 
 async function* generatorOf<A>(source: AsyncIterable<A>): AsyncGenerator<A> {

@@ -1,0 +1,47 @@
+/** Whether a relay may go on from where the topics say that it stands, and what it halts at. */
+import type { EventLog } from '../commands/event-log.ts';
+import { historyMismatch } from '../projections/history-check.ts';
+import { type Recorded, START } from '../schemas/envelope.ts';
+import { firstRecord } from './relay-batch.ts';
+import type { Footing, RelayRecord } from './relay-topics.ts';
+
+/** Going on would lose or double something: an operator must act. */
+export class RelayHalted extends Error {
+  override readonly name = 'RelayHalted';
+}
+
+/** Where this relay goes on. Throws `RelayHalted` where it may not. */
+export async function standing(
+  log: Pick<EventLog, 'head' | 'eventIdAt'>,
+  { record, topicsHoldRecords, lastGeneration }: Footing,
+  partitions: number,
+): Promise<RelayRecord> {
+  if (record === null) {
+    if (topicsHoldRecords) {
+      throw new RelayHalted(
+        `The topics hold records, and where the relay stood is not known: its position topic was lost. ${RESTART}`,
+      );
+    }
+    const { epoch } = await log.head();
+    // Topics that are there may have another number of partitions.
+    return firstRecord(lastGeneration + 1, partitions, { epoch, position: START, eventId: null });
+  }
+  const mismatch = await historyMismatch(log, record.bookmark);
+  if (mismatch !== null) throw replaced(mismatch);
+  return record;
+}
+
+const RESTART =
+  'Run `plinth relay restart`: a new generation of topics begins at the end of the log, and consumers take what lies before it from the log.';
+
+export function replaced(mismatch: string): RelayHalted {
+  return new RelayHalted(
+    `The log under the relay was replaced: ${mismatch}. If it was restored or copied, run \`plinth log restored\`. ${RESTART}`,
+  );
+}
+
+export function unknownStream({ stream, position }: Recorded): RelayHalted {
+  return new RelayHalted(
+    `At ${position} there is an event of stream ${stream}, which this release has no topic for: a newer one has written it. Upgrade the relay.`,
+  );
+}
