@@ -2,7 +2,8 @@
  * The port of the limiter: several named limits at once, all spent or none, exact under concurrency.
  *
  * Its state is not derived from the log. Whoever keeps it forgets it with a restart, so for one window after
- * that a key can be given as much as twice its limit: what was spent before, and a full burst again.
+ * that a key can be given as much as twice its limit: what was spent before, and a full burst again. One that
+ * processes share says what it lets through while that which they share is away.
  */
 export interface LimitSpend {
   readonly name: string;

@@ -1,27 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { admits, type Meter, spent, usedNow } from '../../commands/keys/gcra.ts';
-import type { GcraAsk, GcraReply } from './gcra.ts';
+import { type Meter, spent, usedNow } from '../../commands/keys/gcra.ts';
+import { ScriptMeter } from '../../test/support/script-meter.ts';
 import { LeaseBook, leaseMs } from './lease-book.ts';
-
-/** What the script does, of one limit: `gcra.test.ts` holds the script to it. */
-class Meters {
-  meter: Meter | undefined;
-
-  run(ask: GcraAsk, nowMs: number): GcraReply {
-    const held = this.meter;
-    const perMs = ask.limit / (ask.windowSeconds * 1000);
-    const back = Math.max(0, ask.back - Math.max(0, nowMs - ask.backAtMs) * perMs);
-    const used = usedNow(held && { ...held, used: held.used - back }, ask, nowMs);
-    const admitted = admits(used, ask, ask.need);
-    const granted = admitted
-      ? Math.max(0, Math.min(ask.want, Math.floor(ask.limit / 2 - used - ask.need)))
-      : 0;
-    this.meter = spent(held, used, admitted ? ask.need + granted : 0, nowMs);
-    return { admitted, nowMs, used: [used], granted: [granted] };
-  }
-}
 
 const step = fc.record({
   process: fc.nat(3),
@@ -45,7 +27,7 @@ describe('leases', () => {
           const perMs = limit / (windowSeconds * 1000);
           const ahead = leaseMs(rate) * perMs;
           assert.ok(ahead <= limit / 100 + 1e-9);
-          const redis = new Meters();
+          const redis = new ScriptMeter();
           const books = Array.from({ length: processes }, () => new LeaseBook(() => processes));
           let truth: Meter | undefined;
           let nowMs = 1_000_000;
@@ -86,7 +68,7 @@ describe('leases', () => {
   });
 
   it('are taken of no small limit, and by no one who asks now and then', () => {
-    const redis = new Meters();
+    const redis = new ScriptMeter();
     const book = new LeaseBook(() => 1);
     const ask = (limit: number, nowMs: number) => {
       const spends = [{ name: 'n', limit, windowSeconds: 60, cost: 1 }];
@@ -110,7 +92,7 @@ describe('leases', () => {
   });
 
   it('go back when they expire, and with a limit that was changed', () => {
-    const redis = new Meters();
+    const redis = new ScriptMeter();
     const book = new LeaseBook(() => 1);
     const take = (limit: number, nowMs: number) => {
       const spends = [{ name: 'n', limit, windowSeconds: 100_000, cost: 1 }];
@@ -142,7 +124,7 @@ describe('leases', () => {
     for (let i = 0; i < 50; i++) {
       const spends = [{ name: 'n', limit: 1_000, windowSeconds: 60, cost: 1 }];
       const plan = book.plan([`n${i}`], spends, 0);
-      book.settle([`n${i}`], spends, plan, new Meters().run(plan[0]!.ask, 0), 0, 0);
+      book.settle([`n${i}`], spends, plan, new ScriptMeter().run(plan[0]!.ask, 0), 0, 0);
     }
     assert.equal(book.knownLimits, 10);
   });

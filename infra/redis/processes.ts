@@ -38,7 +38,11 @@ export interface Processes {
 }
 
 /** @param writer names this life of this process */
-export function announceProcess(redis: RedisConnection, writer: string, clock: Clock): Processes {
+export function announceProcess(
+  redis: Pick<RedisConnection, 'whenReady' | 'run'>,
+  writer: string,
+  clock: Clock,
+): Processes {
   const closing = new AbortController();
   let counts: { readonly count: number; readonly atMs: number }[] = [];
   let known = PROCESSES_UNKNOWN;

@@ -5,8 +5,15 @@
  *
  * While Redis is away or late, each process admits its share (`share-limiter.ts`), and `shared()` is false;
  * nothing has to be done when it is back. Of a cluster that is partly away this holds of the limits whose
- * meters are there, and `shared()` is false. A Redis that forgot everything (a restart, a flush, a failover to
- * a replica that lagged) gives every key one burst more, and what was leased.
+ * meters are there, and `shared()` is false.
+ *
+ * The bound: of a limit of L units in W seconds, the processes admit in any span of T seconds at most
+ *
+ *   L + L/100 + f·L + S + (L + S)·T/W
+ *
+ * where Redis lost f times in the span what it knew (a restart, a flush, a failover to a replica that
+ * lagged), and S is the sum of max(1, ⌊L/n⌋) over the processes, n being how many each knew of: L, where all
+ * know all and there are no more of them than units. Without an outage in the span, S is 0.
  */
 import type { LimitAnswer, Limiter, LimitSpend } from '../../api/verify/limiter.ts';
 import type { Clock } from '../../commands/clock.ts';
@@ -22,7 +29,7 @@ const RETURN_MS = 250;
 const MAX_RETURNS_AT_ONCE = 200;
 
 export interface RedisLimiterOptions {
-  readonly redis: RedisConnection;
+  readonly redis: Pick<RedisConnection, 'state' | 'whenReady' | 'run'>;
   readonly clock: Clock;
   /** Names this life of this process. */
   readonly writer: string;

@@ -3,7 +3,8 @@
  * admit at most the limit, or one unit a process where there are more processes than units.
  *
  * A process knows what it was told last, and begins with that part of its share used up; what only others
- * knew is forgotten. So when Redis goes, and again when it is back, a key can be given one burst more.
+ * knew is forgotten. What it has admitted it does not forget when Redis is back, nor does Redis learn of it:
+ * all outages together add the shares once, and what runs back in them (`redis-limiter.ts` has the sum).
  */
 import type { LimitAnswer, Limiter, LimitSpend } from '../../api/verify/limiter.ts';
 import type { Clock } from '../../commands/clock.ts';
