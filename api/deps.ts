@@ -15,10 +15,19 @@ export interface ObservedRequest {
   readonly seconds: number;
 }
 
+export interface DependencyCheck {
+  readonly ok: boolean;
+  readonly detail: string | null;
+  /** Of a projection. */
+  readonly fedBy?: 'log' | 'kafka';
+  /** Of the topics that feed it. */
+  readonly generation?: number | null;
+}
+
 export interface Readiness {
   readonly ready: boolean;
   /** By dependency, e.g. `log`, `database`, `projection:keys`. */
-  readonly checks: Readonly<Record<string, { readonly ok: boolean; readonly detail: string | null }>>;
+  readonly checks: Readonly<Record<string, DependencyCheck>>;
 }
 
 /** What the mechanism itself needs; what handlers use is `Services`. */

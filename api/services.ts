@@ -19,6 +19,8 @@ export interface Services {
   readonly dataKeys: Pick<DataKeys, 'close'>;
   readonly readModels: ReadModels;
   readonly projections: Pick<ProjectionStore<never>, 'revisions' | 'parked' | 'isParked'>;
+  /** What an operator should know of the relay, or null. Never rejects. */
+  readonly relayProblem: () => Promise<string | null>;
   /** At least 32 bytes, the same in every process of the API: signs page cursors. */
   readonly cursorKey: Uint8Array;
   readonly verifier: Pick<Verifier, 'verify' | 'verifyMany'>;

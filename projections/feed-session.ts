@@ -2,12 +2,12 @@
  * One membership of a revision that is fed by Kafka: applies what comes in the partitions that are its own,
  * in one transaction with the partitions' places, until something ends it. The log stays the truth: it is asked at least every second whether it still holds what was applied.
  */
-import type { Bookmark, StreamId } from '../schemas/envelope.ts';
+import type { StreamId } from '../schemas/envelope.ts';
 import type { Partition, Relayed } from '../schemas/topics.ts';
 import { decodeRun, type Item } from './decoder.ts';
 import type { Feed } from './feed.ts';
 import { behind, follow } from './feed-records.ts';
-import { feedWatch } from './feed-watch.ts';
+import { feedWatch, type Watched } from './feed-watch.ts';
 import { groupCommit } from './group-commit.ts';
 import { eventMismatch, haltReason } from './history-check.ts';
 import { type Applied, applyItems, isUsedBy, NeedsCare } from './parking.ts';
@@ -26,13 +26,7 @@ const BATCH_RECORDS = 1000;
  */
 export type FeedEnd = 'stopped' | 'gap' | 'generation' | 'over';
 
-export interface FeedProgress {
-  /** The least of all places, the other members' too, as last looked. */
-  readonly bookmark: Bookmark;
-  /** Nothing is known to wait for long. */
-  readonly live: boolean;
-  /** Since when the oldest event that is known to wait has done so, or null. */
-  readonly waitingSinceMs: number | null;
+export interface FeedProgress extends Watched {
   /** Advanced over by this member in this session, watermarks apart. */
   readonly events: number;
   readonly parkedStreams: number;
@@ -233,15 +227,8 @@ export async function runFeedSession<T>(
       over: () => end('over'),
       goBack,
       halt,
-      tell: (bookmark, waitingSinceMs, live) =>
-        options.progress?.({
-          bookmark,
-          live,
-          waitingSinceMs,
-          events,
-          parkedStreams: parked.size,
-          partitions: owned.size,
-        }),
+      tell: (now) =>
+        options.progress?.({ ...now, events, parkedStreams: parked.size, partitions: owned.size }),
     },
   );
   await watch.look();

@@ -17,6 +17,20 @@ const TOPICS_EVERY_LOOKS = 2;
 const STALLED_MS = 3000;
 /** Behind the head for longer than this is not live. */
 const LIVE_MS = 2000;
+/** A relay that stands for so long while the log has gone on is away: another takes over within 2 s. */
+const RELAY_STANDS_MS = 5000;
+
+/** What there is to tell of a revision that is fed. */
+export interface Watched {
+  /** The least of all places, the other members' too, as last looked. */
+  readonly bookmark: Bookmark;
+  /** Nothing is known to wait for long. */
+  readonly live: boolean;
+  /** Since when the oldest event that is known to wait has done so, or null. */
+  readonly waitingSinceMs: number | null;
+  /** Where the relay stands although the log has gone on; null: it moves, or nobody can tell. */
+  readonly relayStandsAt: Position | null;
+}
 
 export interface FeedWatch {
   /** Throws when log or store are away, or with `Halted`. */
@@ -35,7 +49,7 @@ export function feedWatch<T>(
     over(): void;
     goBack(why: 'gap' | 'generation'): Promise<void>;
     halt(at: Place, mismatch: string): Promise<never>;
-    tell(least: Bookmark, waitingSinceMs: number | null, live: boolean): void;
+    tell(now: Watched): void;
   },
 ): FeedWatch {
   const { fed, feed, domains } = of;
@@ -43,6 +57,8 @@ export function feedWatch<T>(
   let least: Bookmark | null = null;
   /** The log's head as it was at some look, which the least place had not reached by then. */
   let waiting: { readonly position: Position; readonly sinceMs: number } | null = null;
+  /** Where the relay was when last looked, and since when. */
+  let relay: { readonly at: Position; readonly sinceMs: number } | null = null;
   /** Places that the relay was past at the last look at the topics. */
   let lagging = new Map<
     Owned,
@@ -55,7 +71,12 @@ export function feedWatch<T>(
     const known = [...since, waiting?.sinceMs ?? null].filter((ms) => ms !== null);
     const waitingSinceMs = known.length === 0 ? null : Math.min(...known);
     const live = waiting === null || clock.now() - waiting.sinceMs < LIVE_MS;
-    session.tell(least, waitingSinceMs, live);
+    session.tell({ bookmark: least, live, waitingSinceMs, relayStandsAt: relayStandsAt() });
+  };
+  const relayStandsAt = (): Position | null => {
+    if (relay === null || waiting === null || relay.at >= waiting.position) return null;
+    const sinceMs = Math.max(relay.sinceMs, waiting.sinceMs);
+    return clock.now() - sinceMs >= RELAY_STANDS_MS ? relay.at : null;
   };
 
   const lookAtLog = async (): Promise<boolean> => {
@@ -91,15 +112,20 @@ export function feedWatch<T>(
   const lookAtTopics = async (): Promise<void> => {
     // A broker that is away says nothing; the membership finds out for itself.
     const ends = await feed.ends(domains).catch(() => 'away' as const);
-    if (ends === 'away') return;
+    if (ends === 'away') {
+      relay = null;
+      return;
+    }
     const { generation, partitions } = fed.generation;
     if (ends?.generation !== generation || ends.partitions !== partitions) {
       return session.goBack('generation');
     }
+    const { position: at } = ends.relayed;
+    if (relay?.at !== at) relay = { at, sinceMs: clock.now() };
     const before = lagging;
     lagging = new Map();
     for (const one of session.owned().values()) {
-      if (one.working || one.place.bookmark.position >= ends.relayed.position) continue;
+      if (one.working || one.place.bookmark.position >= at) continue;
       const { place, deliveries } = one;
       const was = before.get(one);
       const same = was && samePlace(was.place, place) && was.deliveries === deliveries ? was : null;

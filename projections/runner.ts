@@ -2,12 +2,15 @@
  * The runner of one projection: takes the lease (or stands by), works through sessions, and outlives
  * what goes wrong in them.
  */
+import type { Position } from '../schemas/envelope.ts';
+import type { Generation } from '../schemas/topics.ts';
 import { FED_ELSEWHERE, fedElsewhere } from './fed-elsewhere.ts';
 import type { Feed } from './feed.ts';
 import { type FeedSessionOptions, runFeedSession } from './feed-session.ts';
 import { describe } from './parking.ts';
 import type { PreparedBatch } from './prepared-batches.ts';
 import { feedDomains } from './projection.ts';
+import { relayStands } from './relay-standing.ts';
 import { type Progress, type ProjectionDeps, runSession } from './session.ts';
 import type { Acquired, Lease } from './store.ts';
 
@@ -53,6 +56,10 @@ export interface RunnerHealth {
   readonly state: RunnerState;
   /** What it waits for, or null. */
   readonly problem: string | null;
+  /** Where the relay stands, when it is that which it waits for. */
+  readonly relayStandsAt: Position | null;
+  /** Of the topics that feed it; null: it follows the log, or has not been looked at yet. */
+  readonly feed: Generation | null;
   readonly revision: number | null;
   readonly position: string | null;
   /** Age of the oldest event not applied, in seconds; 0 when caught up; null when this runner cannot know. */
@@ -92,6 +99,8 @@ export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions)
   /** Time of the first event that was read and is not committed. */
   let pendingMs: number | null = null;
   let retryMs = MIN_RETRY_MS;
+  let fedBy: Generation | null = null;
+  let relayStandsAt: Position | null = null;
   let partitions: number | null = null;
   /** It is, or was last, one of those that Kafka feeds. */
   let member = false;
@@ -102,6 +111,8 @@ export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions)
     projection: projection.name,
     state,
     problem,
+    relayStandsAt,
+    feed: fedBy,
     revision: progress?.revision ?? null,
     position: progress?.bookmark.position ?? null,
     lagSeconds: lagSeconds(),
@@ -139,6 +150,8 @@ export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions)
     signal: AbortSignal,
   ): Promise<{ waitMs: number; reopen: boolean }> => {
     const acquired = await store.acquire(projection.name, revision, options.holder, LEASE_MS);
+    if (acquired.kind === 'fed') fedBy = acquired.generation;
+    else if (acquired.kind === 'held' || acquired.kind === 'busy') fedBy = null;
     if (acquired.kind === 'busy') {
       holder = acquired.holder;
       pendingMs = null;
@@ -204,7 +217,11 @@ export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions)
           progress = { ...now, revision, state };
           partitions = now.partitions;
           pendingMs = now.waitingSinceMs;
-          become(now.live ? 'live' : 'catching_up');
+          ({ relayStandsAt } = now);
+          become(
+            now.live ? 'live' : 'catching_up',
+            relayStandsAt === null ? null : relayStands(relayStandsAt),
+          );
         },
       });
       if (clock.now() - startedMs >= FED_WELL_MS) holdOffMs = MIN_HOLD_OFF_MS;
@@ -216,6 +233,7 @@ export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions)
     } finally {
       if (clock.now() - startedMs >= MAX_RETRY_MS) retryMs = MIN_RETRY_MS;
       partitions = null;
+      relayStandsAt = null;
       eventsBefore += progress?.events ?? 0;
       progress = progress && { ...progress, events: 0 };
     }

@@ -8,7 +8,17 @@ const liveSchema = z.strictObject({ status: z.literal('live') });
 const readySchema = z.strictObject({
   status: z.literal('ready'),
   /** By dependency. */
-  checks: z.record(z.string(), z.strictObject({ ok: z.boolean(), detail: z.string().nullable() })),
+  checks: z.record(
+    z.string(),
+    z.strictObject({
+      ok: z.boolean(),
+      detail: z.string().nullable(),
+      /** Of a projection: what brings it the events. */
+      fedBy: z.enum(['log', 'kafka']).optional(),
+      /** Of the topics that feed it; null: the log does. */
+      generation: z.int().nullable().optional(),
+    }),
+  ),
 });
 
 export type Health = Pick<ApiDeps<never>, 'live' | 'ready' | 'metrics'>;
@@ -42,7 +52,14 @@ export function healthRoutes<S>(deps: Health): readonly Route<S>[] {
         200: {
           description: 'Ready.',
           schema: readySchema,
-          example: { status: 'ready', checks: { log: { ok: true, detail: null } } },
+          example: {
+            status: 'ready',
+            checks: {
+              log: { ok: true, detail: null },
+              'projection:keys': { ok: true, detail: null, fedBy: 'log', generation: null },
+              'projection:key_list': { ok: true, detail: null, fedBy: 'kafka', generation: 1 },
+            },
+          },
         },
       },
       problems: ['unavailable'],

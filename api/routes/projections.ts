@@ -1,6 +1,7 @@
 /** The read models themselves, and the streams that wait because an event could not be projected. */
 import { z } from 'zod';
 import { metadataOf, requestOnParked } from '../../commands/projections/request-on-parked.ts';
+import { withProblem } from '../../projections/relay-standing.ts';
 import { positionToken, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import type { ProjectionEvent } from '../../schemas/events/projections.ts';
@@ -36,6 +37,12 @@ const projectionsSchema = z.strictObject({
       /** Why it stopped until an operator acts. */
       halted: z.string().nullable(),
       parkedStreams: z.int(),
+      /** What brings it the events. */
+      fedBy: z.enum(['log', 'kafka']),
+      /** Of the topics that feed it; null: the log does. */
+      generation: z.int().nullable(),
+      /** What it waits for, the relay say; null: nothing is known. */
+      problem: z.string().nullable(),
     }),
   ),
 });
@@ -66,7 +73,7 @@ export const projectionRoutes = [
     operationId: 'listProjections',
     summary: 'List projections',
     description:
-      'Every revision of every read model: where it stands, who advances it, and what it has parked.',
+      'Every revision of every read model: where it stands, who advances it, what feeds it and whether that stands still, and what it has parked.',
     tag: 'Projections',
     access: { permission: 'projections:read' },
     responses: {
@@ -84,13 +91,16 @@ export const projectionRoutes = [
               holder: 'projector-1',
               halted: null,
               parkedStreams: 0,
+              fedBy: 'log',
+              generation: null,
+              problem: null,
             },
           ],
         },
       },
     },
     async handler(_request, services) {
-      const revisions = await services.projections.revisions();
+      const revisions = await withProblem(await services.projections.revisions(), services.relayProblem);
       const projections = revisions.map((r) => ({
         name: r.projection,
         revision: r.revision,
@@ -100,6 +110,9 @@ export const projectionRoutes = [
         holder: r.holder,
         halted: r.halted,
         parkedStreams: r.parkedStreams,
+        fedBy: r.feed === null ? ('log' as const) : ('kafka' as const),
+        generation: r.feed?.generation ?? null,
+        problem: r.problem,
       }));
       return { status: 200, body: { projections } };
     },

@@ -6,6 +6,7 @@ import type { Engines } from '../../infra/platform/engines.ts';
 import { projectionCatalogue } from '../../projections/catalogue.ts';
 import type { Projection } from '../../projections/projection.ts';
 import { rebuildProjection } from '../../projections/rebuild.ts';
+import { relayProblem, withProblem } from '../../projections/relay-standing.ts';
 import { verifyProjection } from '../../projections/verify-projection.ts';
 import type { StreamId } from '../../schemas/envelope.ts';
 import { Failure } from '../failure.ts';
@@ -22,9 +23,11 @@ export function addProjectionCommands(program: Command): void {
     projections.command(name).description(description).option('--json', 'print JSON');
 
   verb('list', 'Where each projection stands').action((o) =>
-    withEngines(async ({ store, log }) => {
+    withEngines(async ({ store, log, kafka, clock }) => {
       const head = (await log.head()).position;
-      await printTable(o, await store.revisions(), {
+      const look = kafka ? relayProblem({ feed: kafka.feed, log, clock }) : async () => null;
+      const revisions = await withProblem(await store.revisions(), look);
+      await printTable(o, revisions, {
         projection: (r) => r.projection,
         revision: (r) => r.revision,
         state: (r) => r.state,
@@ -33,6 +36,7 @@ export function addProjectionCommands(program: Command): void {
         parked: (r) => r.parkedStreams,
         'fed by': (r) => (r.feed ? `Kafka, generation ${r.feed.generation}` : 'the log'),
         'run by': (r) => r.holder,
+        'waits for': (r) => r.problem,
         halted: (r) => r.halted,
       });
     }),

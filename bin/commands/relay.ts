@@ -1,5 +1,7 @@
 /** `plinth relay`: the role, and what an operator does to its topics. */
 import type { Command } from 'commander';
+import { relayLeaseHolder } from '../../infra/postgres/relay-lease.ts';
+import { relayStanding } from '../../projections/relay-standing.ts';
 import { beginGeneration } from '../../workers/begin-generation.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
@@ -11,6 +13,37 @@ export function addRelayCommands(program: Command, run: () => Promise<void>): vo
     .command('relay')
     .description('Run the relay that carries the log to Kafka; as many as wanted, one works')
     .action(run);
+
+  relay
+    .command('status')
+    .description('How far the topics are, what waits, and who works')
+    .option('--json', 'print JSON')
+    .action((o: { json?: boolean }) =>
+      withEngines(async ({ kafka, log, pool, settings }) => {
+        if (kafka === null) throw new Failure('There are no topics: KAFKA_BROKERS is not set.');
+        const standing = await relayStanding(kafka.feed, log);
+        if (standing === null) throw new Failure('No relay has carried anything yet: start `plinth relay`.');
+        const { generation, partitions, relayed, waitingSinceMs } = standing;
+        const { epoch, position: head } = await log.head();
+        const since = waitingSinceMs === null ? null : new Date(waitingSinceMs).toISOString();
+        const holder = await relayLeaseHolder(pool, settings.kafkaTopicPrefix);
+        const told = {
+          generation,
+          partitions,
+          position: relayed.position,
+          head,
+          waitingSince: since,
+          holder,
+        };
+        if (o.json) return printJson(told);
+        printFields({}, told);
+        if (relayed.epoch !== epoch) {
+          console.log('The topics are of another log: plinth relay restart begins new ones.');
+        } else if (holder === null) {
+          console.log('No relay works: start `plinth relay`; one that runs says why in its log and /readyz.');
+        }
+      }),
+    );
 
   relay
     .command('restart')

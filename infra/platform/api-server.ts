@@ -11,6 +11,7 @@ import { requestDigest } from '../../commands/request-digest.ts';
 import { UsageRecorder } from '../../commands/usage/usage-recorder.ts';
 import { hurriedBy } from '../../projections/hints.ts';
 import { verifyRowLoader } from '../../projections/keys/verify-row.ts';
+import { relayProblem } from '../../projections/relay-standing.ts';
 import type { Epoch } from '../../schemas/envelope.ts';
 import { outageOf } from '../outage.ts';
 import { postgresChangesSource } from '../postgres/changes-source.ts';
@@ -115,6 +116,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     dataKeys: engines.dataKeys,
     readModels: engines.readModels,
     projections: engines.store,
+    relayProblem: engines.kafka
+      ? relayProblem({ feed: engines.kafka.feed, log: engines.log, clock })
+      : async () => null,
     cursorKey: keyring.derive('cursor').reveal(),
     verifier,
     limiter,

@@ -41,6 +41,7 @@ function tell(log: Log, { projection, state, problem, position, revision }: Runn
   const fields = { component: 'projector', projection, state, problem, position, revision };
   if (state === 'halted') log.error(fields, 'a projection waits for an operator');
   else if (state === 'paused' || state === 'retrying') log.warn(fields, 'a projection cannot go on now');
+  else if (state === 'catching_up' && problem) log.warn(fields, 'a projection waits for the relay');
   else if (state === 'standby' && problem) log.warn(fields, 'a projection is left to other processes');
   else log.debug(fields, 'a projection changed its state');
 }

@@ -63,3 +63,28 @@ test('who serves the API tells of Kafka and takes requests; who has neither rela
   const alone = world({ serves: true, relay: null });
   assert.ok(!('kafka' in (await alone.ready()).checks));
 });
+
+test('who is fed by a relay elsewhere names it where it stands still, and serves on where it serves', async () => {
+  const fed = { projection: 'key_list', state: 'catching_up', feed: { generation: 2, partitions: 3 } };
+  const logged = { projection: 'keys', state: 'live', problem: null, relayStandsAt: null, feed: null };
+  const waiting = { ...fed, problem: 'the relay stands at 7', relayStandsAt: '7' };
+  const projector = { health: () => [logged, waiting] } as never;
+  for (const serves of [false, true]) {
+    const { ready, checks } = await world({ projector, relay: null, serves }).ready();
+    assert.equal(ready, serves);
+    assert.deepEqual(checks.relay, { ok: false, detail: 'the relay stands at 7' });
+    assert.deepEqual(checks['projection:keys'], { ok: true, detail: null, fedBy: 'log', generation: null });
+    assert.deepEqual(checks['projection:key_list'], {
+      ok: true,
+      detail: 'the relay stands at 7',
+      fedBy: 'kafka',
+      generation: 2,
+    });
+  }
+  const going = { ...fed, problem: null, relayStandsAt: null };
+  const alone = world({ projector: { health: () => [going] } as never, relay: null });
+  assert.deepEqual([(await alone.ready()).ready, 'relay' in (await alone.ready()).checks], [true, false]);
+  // The relay in the same process speaks for itself.
+  const own = await world({ projector }).ready();
+  assert.deepEqual(own.checks.relay, { ok: true, detail: null });
+});

@@ -2,7 +2,7 @@
  * Whether this process can do its work now, and which dependency stands in the way. Redis is told and never
  * does: without it, less is shared. Nor does Kafka where the API is served, which goes on without.
  */
-import type { Readiness } from '../../api/deps.ts';
+import type { DependencyCheck, Readiness } from '../../api/deps.ts';
 import { within } from '../within.ts';
 import type { Engines } from './engines.ts';
 import type { Projector } from './projector.ts';
@@ -24,16 +24,14 @@ export interface ReadinessSources {
   readonly draining: () => boolean;
 }
 
-type Check = { readonly ok: boolean; readonly detail: string | null };
-
 export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
   const { engines, projector, relay, serves, draining } = sources;
   const { clock } = engines;
   const failures = new Map<string, number>();
   let lookedMs = Number.NEGATIVE_INFINITY;
-  let seen: Promise<Record<string, Check>> = Promise.resolve({});
+  let seen: Promise<Record<string, DependencyCheck>> = Promise.resolve({});
 
-  const check = async (name: string, look: () => Promise<unknown>): Promise<[string, Check]> => {
+  const check = async (name: string, look: () => Promise<unknown>): Promise<[string, DependencyCheck]> => {
     try {
       await within(clock, LOOK_TIMEOUT_MS, name, look());
       failures.set(name, 0);
@@ -44,7 +42,7 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
       return [name, { ok: count < FAILURES_TO_COUNT && lookedMs > 0, detail: (error as Error).name }];
     }
   };
-  const look = async (): Promise<Record<string, Check>> => {
+  const look = async (): Promise<Record<string, DependencyCheck>> => {
     const checks = await Promise.all([
       check('log', () => engines.log.head()),
       check('database', () => engines.pool.query('SELECT 1')),
@@ -56,17 +54,23 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
         ? [check('kafka', () => engines.kafka!.check())]
         : []),
     ]);
-    const runners = (projector?.health() ?? []).map(({ projection, state, problem }): [string, Check] => {
+    const projections = projector?.health() ?? [];
+    const runners = projections.map(({ projection, state, problem, feed }): [string, DependencyCheck] => {
       const ok = state === 'live' || state === 'standby' || state === 'catching_up';
-      return [`projection:${projection}`, { ok, detail: problem ?? (ok ? null : state) }];
+      const detail = problem ?? (ok ? null : state);
+      const fedBy = feed === null ? 'log' : 'kafka';
+      return [`projection:${projection}`, { ok, detail, fedBy, generation: feed?.generation ?? null }];
     });
     const relays = relay === null ? [] : [relay.health()];
-    const carriers = relays.map(({ state, problem }): [string, Check] => {
+    const carriers = relays.map(({ state, problem }): [string, DependencyCheck] => {
       const ok = state === 'live' || state === 'standby' || state === 'catching_up';
       return ['relay', { ok, detail: ok ? null : (problem ?? state) }];
     });
+    // One that should work elsewhere is known by what it does not bring.
+    const awaited = projections.find(({ relayStandsAt }) => relayStandsAt !== null);
+    if (relay === null && awaited) carriers.push(['relay', { ok: false, detail: awaited.problem }]);
     const shared = engines.redis === null ? [] : [engines.redis.connection.state()];
-    const helpers = shared.map((state): [string, Check] => {
+    const helpers = shared.map((state): [string, DependencyCheck] => {
       return ['redis', { ok: state === 'ready', detail: state === 'ready' ? null : state }];
     });
     return Object.fromEntries([...checks, ...runners, ...carriers, ...helpers]);

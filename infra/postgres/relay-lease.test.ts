@@ -3,11 +3,12 @@ import { test } from 'node:test';
 import { until } from '../../test/support/platform-process.ts';
 import { testDatabase } from '../../test/support/postgres.ts';
 import { createPool } from './pool.ts';
-import { postgresRelayLease } from './relay-lease.ts';
+import { postgresRelayLease, relayLeaseHolder } from './relay-lease.ts';
 
 test('one relay holds the topics, until it gives them up or says nothing any more', async (t) => {
   const pool = createPool({ connectionString: await testDatabase(t), applicationName: 'test' });
   t.after(() => pool.close());
+  assert.equal(await relayLeaseHolder(pool, 'plinth'), null, 'no relay has ever run');
   const [a, b, other] = await Promise.all([
     postgresRelayLease(pool, 'plinth', 'a'),
     postgresRelayLease(pool, 'plinth', 'b'),
@@ -20,6 +21,8 @@ test('one relay holds the topics, until it gives them up or says nothing any mor
   await b.release();
   assert.equal(await b.hold(), false, 'what is not ours is not released');
   await a.release();
+  assert.equal(await relayLeaseHolder(pool, 'plinth'), null);
   assert.equal(await b.hold(), true);
+  assert.equal(await relayLeaseHolder(pool, 'plinth'), 'b');
   await until('it has run out', () => a.hold());
 });

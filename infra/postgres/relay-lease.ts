@@ -10,6 +10,20 @@ const HOLD = `
   WHERE l.holder = $2 OR l.until < clock_timestamp()
   RETURNING holder`;
 
+/** Who works for these topics now, or null. */
+export async function relayLeaseHolder(pool: Pool, topics: string): Promise<string | null> {
+  // A database that no relay has used yet.
+  const [table] = await pool.query<{ oid: string | null }>(
+    `SELECT to_regclass('plinth_relay.lease')::text AS oid`,
+  );
+  if (!table?.oid) return null;
+  const [row] = await pool.query<{ holder: string }>(
+    'SELECT holder FROM plinth_relay.lease WHERE topics = $1 AND until >= clock_timestamp()',
+    [topics],
+  );
+  return row?.holder ?? null;
+}
+
 /** `topics`: the prefix of their names. `holder`: unique to one life of one process. */
 export async function postgresRelayLease(pool: Pool, topics: string, holder: string): Promise<RelayLease> {
   await migrate(pool, 'plinth_relay', [

@@ -57,6 +57,8 @@ test('projections, pools and gauges are read when asked for, and what is unknown
         projection: 'keys',
         state: 'live',
         problem: null,
+        relayStandsAt: null,
+        feed: null,
         revision: 1,
         position: '',
         lagSeconds,

@@ -192,6 +192,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     dataKeys,
     readModels,
     projections: store,
+    relayProblem: async () => null,
     cursorKey: keyring.derive('cursor').reveal(),
     verifier,
     limiter,
