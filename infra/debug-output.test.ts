@@ -48,7 +48,7 @@ const useLog = `
 const useRedis = `
   import { openRedis } from './redis/connection.ts';
   import { Secret } from '../schemas/secret.ts';
-  const redis = openRedis({ url: new Secret(process.argv[1]), deadlineMs: 10_000 });
+  const redis = openRedis({ prefix: 'plinth', url: new Secret(process.argv[1]), deadlineMs: 10_000 });
   if (!(await redis.whenReady(10_000))) throw new Error('Redis does not answer');
   const stop = redis.subscribe('plinth:news', () => {});
   await redis.publish('plinth:news', 'none');

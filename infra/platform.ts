@@ -83,6 +83,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
           clock: opened.clock,
           writer: opened.writer,
           redisUrl: settings.redisUrl,
+          redisPrefix: settings.redisPrefix,
           lost: failed,
           ...(signal ? { signal } : {}),
         })

@@ -55,6 +55,10 @@ const brokers = z
   .transform((text) => text.split(',').map((part) => part.trim()))
   .pipe(z.array(z.string().regex(new RegExp(`^${HOST_PORT}$`))).max(50));
 
+/** Begins names in an engine that others may share. */
+const namePrefix = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/);
+const NAME_PREFIX_RULE = 'up to 100 letters, digits, "-" and "_"';
+
 const redisUrl = z
   .string()
   .refine((text) =>
@@ -146,9 +150,9 @@ export const settingSpecs = {
   ),
   kafkaTopicPrefix: setting(
     'KAFKA_TOPIC_PREFIX',
-    z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$/),
+    namePrefix,
     'plinth',
-    'up to 100 letters, digits, "-" and "_"',
+    NAME_PREFIX_RULE,
     "Begins the name of every topic, of the relay's transactional id and of the consumer groups.",
   ),
   kafkaPartitions: setting(
@@ -172,6 +176,13 @@ export const settingSpecs = {
     'redis://…, rediss://…, or the nodes of a cluster: redis://host:port,host:port',
     'A Redis, or a Redis Cluster, that several API processes share for limits and cached rows. Unset: one process may serve the API, and keeps them itself.',
     { secret: true },
+  ),
+  redisPrefix: setting(
+    'REDIS_PREFIX',
+    namePrefix,
+    'plinth',
+    NAME_PREFIX_RULE,
+    'Begins the name of every key and channel in Redis: platforms that share one need one each.',
   ),
   databaseUrl: setting(
     'DATABASE_URL',

@@ -47,6 +47,16 @@ test('all faults are told at once, each with name, value, rule and fix, and none
   assert.doesNotMatch(message, /hunter|c2hvcnQ/);
 });
 
+test('prefixes are plain names: one with a brace would be taken for a hash tag, one with a dot for another topic', () => {
+  const read = readSettings({ KAFKA_TOPIC_PREFIX: 'a-1', REDIS_PREFIX: 'Plinth_2' });
+  assert.ok(read.ok && read.settings.redisPrefix === 'Plinth_2');
+  for (const prefix of ['{a}', 'a:b', 'a.b', 'a*', '-a', 'x'.repeat(101)]) {
+    const wrong = readSettings({ KAFKA_TOPIC_PREFIX: prefix, REDIS_PREFIX: prefix });
+    assert.ok(!wrong.ok, prefix);
+    assert.deepEqual(wrong.faults.map((fault) => fault.env).sort(), ['KAFKA_TOPIC_PREFIX', 'REDIS_PREFIX']);
+  }
+});
+
 test('a replica without a primary is a fault', () => {
   const read = readSettings({ DATABASE_REPLICA_URL: 'postgres://a:b@c/d' });
   assert.ok(!read.ok);

@@ -19,12 +19,13 @@ async function leases(t: TestContext) {
       nowMs += ms;
     },
   };
-  return (writer: string, redisUrl: string | null) =>
+  return (writer: string, redisUrl: string | null, redisPrefix = 'plinth') =>
     takeApiLease({
       pool,
       clock,
       writer,
       redisUrl: redisUrl === null ? null : new Secret(redisUrl),
+      redisPrefix,
       lost: (why) => lost.push(why),
     });
 }
@@ -52,6 +53,11 @@ test('processes that share a Redis serve together, whatever their credentials; o
       return true;
     });
   }
+  await assert.rejects(
+    take('c', 'redis://10.0.0.1:6379', 'other'),
+    /REDIS_PREFIX/,
+    'other keys of the same Redis',
+  );
   await first.release();
   await assert.rejects(take('c', null), ApiServedElsewhere, 'the second still holds it');
   await second.release();

@@ -31,6 +31,7 @@ export interface ApiLeaseOptions {
   readonly writer: string;
   /** Where limits are shared; null: in this process alone. */
   readonly redisUrl: Secret<string> | null;
+  readonly redisPrefix: string;
   /** Another process has taken the lease: stop serving. */
   readonly lost: (why: string) => void;
   /** Ends the wait for it. */
@@ -45,8 +46,8 @@ const TAKE = `
 
 /** Throws `ApiServedElsewhere` when another living process holds it. */
 export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> {
-  const { pool, clock, redisUrl, lost, signal } = options;
-  const holder = redisUrl === null ? options.writer : sharersOf(redisUrl);
+  const { pool, clock, redisUrl, redisPrefix, lost, signal } = options;
+  const holder = redisUrl === null ? options.writer : sharersOf(redisUrl, redisPrefix);
   await migrate(pool, 'plinth_api', [
     {
       name: '001-lease',
@@ -63,7 +64,7 @@ export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> 
       throw new ApiServedElsewhere(
         redisUrl === null
           ? `Another process serves the API on this log: ${other?.process ?? 'unknown'}. Stop it first, or give both the same REDIS_URL: two would double every rate limit.`
-          : `A process without this REDIS_URL serves the API on this log: ${other?.process ?? 'unknown'}. Stop it first, or give it the same one: limits would not be shared.`,
+          : `A process without this REDIS_URL and REDIS_PREFIX serves the API on this log: ${other?.process ?? 'unknown'}. Stop it first, or give it the same ones: limits would not be shared.`,
       );
     }
     await clock.sleep(250, signal);
@@ -90,8 +91,8 @@ export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> 
   };
 }
 
-/** All processes that share one Redis, by its address; credentials may differ. */
-function sharersOf(redisUrl: Secret<string>): string {
+/** All processes that share the keys of one Redis, by its address and their prefix; credentials may differ. */
+function sharersOf(redisUrl: Secret<string>, redisPrefix: string): string {
   const address = redisUrl.reveal().replace(/\/\/[^@/]*@/, '//');
-  return `redis ${createHash('sha256').update(address).digest('hex').slice(0, 16)}`;
+  return `redis ${createHash('sha256').update(`${address} ${redisPrefix}`).digest('hex').slice(0, 16)}`;
 }

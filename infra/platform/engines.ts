@@ -207,11 +207,12 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
 /** What the processes of one platform share; it may be away, now and at any time. */
 function openSharedRedis(
   url: Secret<string>,
-  { log, metrics }: EngineOptions,
+  { settings, log, metrics }: EngineOptions,
   clock: Clock,
 ): Engines['redis'] {
   const connection = openRedis({
     url,
+    prefix: settings.redisPrefix,
     clock,
     onState(state, why) {
       if (state === 'ready') return log.info({ component: 'redis' }, 'Redis is there');

@@ -17,14 +17,42 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('carries out commands, and scripts that the server does not know yet', async (t) => {
     const server = await ownRedis(t);
     const redis = await ready(t, server.url);
-    await redis.set('plinth:{a}1', 'x', 60_000);
-    assert.equal(await redis.get('plinth:{a}1'), 'x');
-    assert.deepEqual(await redis.mget(['plinth:{a}1', 'plinth:{a}2']), ['x', null]);
-    await redis.del(['plinth:{a}1']);
-    assert.equal(await redis.get('plinth:{a}1'), null);
-    assert.deepEqual(await redis.run(counter, ['plinth:{a}n'], [2, 'b']), [2, 'b']);
+    await redis.set('{a}1', 'x', 60_000);
+    assert.equal(await redis.get('{a}1'), 'x');
+    assert.deepEqual(await redis.mget(['{a}1', '{a}2']), ['x', null]);
+    await redis.del(['{a}1']);
+    assert.equal(await redis.get('{a}1'), null);
+    assert.deepEqual(await redis.run(counter, ['{a}n'], [2, 'b']), [2, 'b']);
     await server.cli('script', 'flush');
-    assert.deepEqual(await redis.run(counter, ['plinth:{a}n'], [3, 'b']), [5, 'b']);
+    assert.deepEqual(await redis.run(counter, ['{a}n'], [3, 'b']), [5, 'b']);
+  });
+
+  it('names every key and channel by its prefix, so that platforms that share a server do not meet', async (t) => {
+    const server = await ownRedis(t);
+    const [one, other] = [await ready(t, server.url), await ready(t, server.url, { prefix: 'other' })];
+    const heard: string[] = [];
+    for (const [name, redis] of Object.entries({ one, other })) {
+      redis.subscribe('news', (message) => heard.push(`${name} hears ${message}`));
+      await redis.set('{a}1', name, 60_000);
+      await redis.run(counter, ['{a}n'], [name.length, '']);
+    }
+    await until(async () => {
+      await one.publish('news', 'one');
+      await other.publish('news', 'other');
+      return new Set(heard).size > 1;
+    });
+    assert.deepEqual([...new Set(heard)].sort(), ['one hears one', 'other hears other']);
+    assert.deepEqual(
+      [await one.mget(['{a}1', '{a}n']), await other.mget(['{a}1', '{a}n'])],
+      [
+        ['one', '3'],
+        ['other', '5'],
+      ],
+    );
+    await one.del(['{a}1']);
+    assert.equal(await other.get('{a}1'), 'other');
+    const names = (await server.cli('keys', '*')).split('\n').filter((key) => !key.includes('probe'));
+    assert.deepEqual(names.sort(), ['other:{a}1', 'other:{a}n', 'plinth:{a}n']);
   });
 
   it('says that it is away and fails at once while nothing listens, and comes back by itself', async (t) => {
@@ -33,10 +61,10 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     const redis = await ready(t, server.url, { onState: (state) => states.push(state) });
     await server.kill('SIGKILL');
     await until(() => redis.state() === 'away');
-    await assert.rejects(redis.get('plinth:a'), failure('away'));
+    await assert.rejects(redis.get('a'), failure('away'));
     await server.restart();
     assert.ok(await redis.whenReady(20_000));
-    assert.equal(await redis.get('plinth:a'), null);
+    assert.equal(await redis.get('a'), null);
     assert.deepEqual(states, ['ready', 'away', 'ready']);
   });
 
@@ -45,7 +73,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     await server.kill('SIGKILL');
     const redis = opened(t, server.url);
     assert.equal(await redis.whenReady(20), false);
-    await assert.rejects(redis.get('plinth:a'), failure('away'));
+    await assert.rejects(redis.get('a'), failure('away'));
     await server.restart();
     assert.ok(await redis.whenReady(20_000));
   });
@@ -56,12 +84,12 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     server.signal('SIGSTOP');
     for (let late = 0; redis.state() === 'ready'; late++) {
       assert.ok(late < 4, 'it is still taken for ready');
-      await assert.rejects(redis.get('plinth:a'), failure('late'));
+      await assert.rejects(redis.get('a'), failure('late'));
     }
-    await assert.rejects(redis.get('plinth:a'), failure('away'));
+    await assert.rejects(redis.get('a'), failure('away'));
     server.signal('SIGCONT');
     assert.ok(await redis.whenReady(20_000));
-    assert.equal(await redis.get('plinth:a'), null);
+    assert.equal(await redis.get('a'), null);
   });
 
   it('gives up a connection that hangs and one that is cut, and is back when they are healed', async (t) => {
@@ -69,13 +97,13 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     const proxy = await startFaultProxy(t, { port: server.port });
     const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 250 });
     for (const fault of ['hang', 'cut'] as const) {
-      const asked = redis.get('plinth:a').catch(() => {});
+      const asked = redis.get('a').catch(() => {});
       proxy[fault]();
       await asked;
       await until(() => redis.state() === 'away');
       proxy.heal();
       assert.ok(await redis.whenReady(20_000), fault);
-      assert.equal(await redis.get('plinth:a'), null);
+      assert.equal(await redis.get('a'), null);
     }
   });
 
@@ -99,7 +127,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     });
     await server.cli('config', 'set', 'maxmemory', '1');
     await until(async () => {
-      await redis.set('plinth:a', 'x', 60_000).catch(() => {});
+      await redis.set('a', 'x', 60_000).catch(() => {});
       return redis.state() === 'away';
     });
     const before = refused;
@@ -124,7 +152,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     leadsTo = after.port;
     await before.cli('replicaof', '127.0.0.1', String(after.port));
     await until(() =>
-      redis.run(counter, ['plinth:{a}n'], [1, 'x']).then(
+      redis.run(counter, ['{a}n'], [1, 'x']).then(
         () => true,
         () => false,
       ),
@@ -147,13 +175,13 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('takes no more commands than may be in flight', async (t) => {
     const server = await ownRedis(t);
     const redis = await ready(t, server.url);
-    const answers = await Promise.allSettled(Array.from({ length: 10_001 }, () => redis.get('plinth:a')));
+    const answers = await Promise.allSettled(Array.from({ length: 10_001 }, () => redis.get('a')));
     const failures = answers.filter((answer) => answer.status === 'rejected');
     assert.ok(
       failures.length > 0 && failures.every(({ reason }) => reason.kind === 'busy' || reason.kind === 'late'),
     );
     assert.equal(failures.filter(({ reason }) => reason.kind === 'busy').length, 1);
-    assert.equal(await redis.get('plinth:a'), null);
+    assert.equal(await redis.get('a'), null);
   });
 
   it('keeps passwords and arguments out of what it says', async (t) => {
@@ -161,7 +189,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     const told: string[] = [];
     const right = await ready(t, server.url, { onState: (_, why) => told.push(why) });
     await assert.rejects(
-      right.run(redisScript('broken', 'return nil + ARGV[1]'), ['plinth:{a}'], ['hidden']),
+      right.run(redisScript('broken', 'return nil + ARGV[1]'), ['{a}'], ['hidden']),
       (error: Error) => {
         assert.equal(error.message, 'redis broken: ERR in line 1 of the script');
         assert.doesNotMatch(
@@ -173,14 +201,14 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     );
     const wrong = opened(t, server.url.replace('sesame', 'barley'), { onState: (_, why) => told.push(why) });
     await until(() => wrong.state() === 'away');
-    await assert.rejects(wrong.get('plinth:a'), (error: Error) => {
+    await assert.rejects(wrong.get('a'), (error: Error) => {
       told.push(error.message);
       return true;
     });
     assert.match(told.join(), /WRONGPASS/);
     assert.doesNotMatch(told.join(), /sesame|barley|127\.0\.0\.1/);
     assert.throws(
-      () => openRedis({ url: new Secret('redis://u:%zz-secret@h') }),
+      () => openRedis({ prefix: 'plinth', url: new Secret('redis://u:%zz-secret@h') }),
       (error: Error) => !error.message.includes('secret'),
     );
   });
@@ -189,10 +217,10 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     const server = await ownRedis(t);
     const redis = await ready(t, server.url);
     const heard: string[] = [];
-    const stop = redis.subscribe('plinth:news', (message) => heard.push(message));
+    const stop = redis.subscribe('news', (message) => heard.push(message));
     const publishUntilHeard = async (message: string) => {
       await until(async () => {
-        await redis.publish('plinth:news', message).catch(() => {});
+        await redis.publish('news', message).catch(() => {});
         return heard.includes(message);
       });
     };
@@ -203,8 +231,8 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     await publishUntilHeard('two');
     stop();
     const before = heard.length;
-    await redis.publish('plinth:news', 'three');
-    await redis.get('plinth:a');
+    await redis.publish('news', 'three');
+    await redis.get('a');
     assert.deepEqual(
       heard.slice(before).filter((message) => message === 'three'),
       [],
@@ -215,7 +243,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     const cluster = await startRedisCluster();
     t.after(() => cluster.stop());
     const redis = await ready(t, cluster.url);
-    const keys = Array.from({ length: 30 }, (_, i) => `plinth:{${i}}n`);
+    const keys = Array.from({ length: 30 }, (_, i) => `{${i}}n`);
     for (const key of keys) assert.deepEqual(await redis.run(counter, [key], [1, 'x']), [1, 'x']);
     const sizes = await Promise.all(cluster.nodes.map((node) => node.cli('dbsize')));
     assert.ok(
@@ -223,9 +251,9 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
       'the keys lie on all nodes',
     );
     const heard: string[] = [];
-    redis.subscribe('plinth:news', (message) => heard.push(message));
+    redis.subscribe('news', (message) => heard.push(message));
     await until(async () => {
-      await redis.publish('plinth:news', 'x');
+      await redis.publish('news', 'x');
       return heard.length > 0;
     });
     await cluster.nodes[0]!.kill('SIGKILL');
@@ -247,11 +275,12 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
       onState: (state) => states.push(state),
       onCommand: (name, _, outcome) => (paid += name === 'get' && /late|lost/.test(outcome) ? 1 : 0),
     });
-    const keys = Array.from({ length: 30 }, (_, i) => `plinth:{${i}}n`);
+    const keys = Array.from({ length: 30 }, (_, i) => `{${i}}n`);
     const node = cluster.nodes[0]!;
     for (const key of keys) await redis.set(key, 'x', 3_600_000);
     const held = new Set((await node.cli('keys', '*')).split('\n'));
-    const [there, elsewhere] = [keys.filter((key) => held.has(key)), keys.filter((key) => !held.has(key))];
+    const there = keys.filter((key) => held.has(`plinth:${key}`));
+    const elsewhere = keys.filter((key) => !there.includes(key));
     assert.ok(there.length > 3 && elsewhere.length > 3);
     const faults = [
       ['frozen', () => node.signal('SIGSTOP'), () => node.signal('SIGCONT')],
@@ -280,7 +309,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     const cluster = await startRedisCluster();
     t.after(() => cluster.stop());
     const redis = await ready(t, cluster.url, { deadlineMs: 250 });
-    const keys = Array.from({ length: 30 }, (_, i) => `plinth:{${i}}n`);
+    const keys = Array.from({ length: 30 }, (_, i) => `{${i}}n`);
     const all = () => Promise.allSettled(keys.map((key) => redis.get(key)));
     for (const node of cluster.nodes) node.signal('SIGSTOP');
     await until(async () => {
@@ -299,7 +328,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
 type Cleanup = { after(clean: () => Promise<void>): void };
 
 function opened(t: Cleanup, url: string, options: Partial<RedisOptions> = {}): RedisConnection {
-  const redis = openRedis({ url: new Secret(url), deadlineMs: 10_000, ...options });
+  const redis = openRedis({ prefix: 'plinth', url: new Secret(url), deadlineMs: 10_000, ...options });
   t.after(() => redis.close());
   return redis;
 }

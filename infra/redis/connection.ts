@@ -2,8 +2,8 @@
  * The connection to Redis that a process shares: one server, or a cluster. Redis is a helper that may go
  * at any time, so a command never waits for it: it is answered within the deadline, or fails.
  *
- * Keys are named `plinth:{<hash tag>}…`; what one call touches has one hash tag, for in a cluster it must
- * lie on one node.
+ * Keys are named `{<hash tag>}…`; what one call touches has one hash tag, for in a cluster it must lie on one
+ * node. In Redis the names of keys and channels begin with the prefix: others may have the same Redis.
  */
 import type { Clock } from '../../commands/clock.ts';
 import type { Secret } from '../../schemas/secret.ts';
@@ -15,7 +15,6 @@ import { failureOf, isServerTrouble, RedisFailure, replyCode } from './redis-fai
 import { parseRedisUrl } from './redis-url.ts';
 import { type RedisScript, redisScript } from './script.ts';
 
-export const KEY_PREFIX = 'plinth:';
 /** From the call to the answer of a command. */
 export const COMMAND_DEADLINE_MS = 200;
 const PROBE_READY_MS = 1_000;
@@ -64,6 +63,8 @@ export interface RedisConnection {
 
 export interface RedisOptions {
   readonly url: Secret<string>;
+  /** Without braces: it must not be a hash tag. */
+  readonly prefix: string;
   readonly clock?: Clock;
   readonly deadlineMs?: number;
   /** Told at every change, with why in words that hold no secret. */
@@ -74,8 +75,9 @@ export interface RedisOptions {
 
 /** Returns at once; throws only when the connection string cannot be read. */
 export function openRedis(options: RedisOptions): RedisConnection {
-  const { clock = systemClock, deadlineMs = COMMAND_DEADLINE_MS, onState, onCommand } = options;
+  const { prefix, clock = systemClock, deadlineMs = COMMAND_DEADLINE_MS, onState, onCommand } = options;
   const target = parseRedisUrl(options.url);
+  const named = (name: string) => `${prefix}:${name}`;
   const client: Client = commandClient(target);
   const messages = openMessages(target, clock);
   const closing = new AbortController();
@@ -95,7 +97,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
     if (!answers(state)) return;
     for (const wake of waiters) wake();
   };
-  const circuits = nodeCircuits((key) => nodeOf(client, key));
+  const circuits = nodeCircuits((key) => nodeOf(client, named(key)));
   const judge = (why: string) => {
     const open = circuits.openNodes();
     const all = open.length > 0 && nodesOf(client).every((node) => open.includes(node));
@@ -166,11 +168,13 @@ export function openRedis(options: RedisOptions): RedisConnection {
     return Promise.reject(new RedisFailure('away', name, open ? 'its node does not answer' : lastError));
   };
 
-  const evaluate = (script: RedisScript, keys: readonly string[], args: readonly (string | number)[]) =>
-    client.evalsha(script.sha1, keys.length, ...keys, ...args).catch((error: Error) => {
+  const evaluate = (script: RedisScript, keys: readonly string[], args: readonly (string | number)[]) => {
+    const full = keys.map(named);
+    return client.evalsha(script.sha1, keys.length, ...full, ...args).catch((error: Error) => {
       if (!error.message.startsWith('NOSCRIPT')) throw error;
-      return client.eval(script.text, keys.length, ...keys, ...args);
+      return client.eval(script.text, keys.length, ...full, ...args);
     });
+  };
 
   const probe = async (key: string) => {
     try {
@@ -184,7 +188,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
   const probing = (async () => {
     for (let round = 0; !closing.signal.aborted; round++) {
       probeNow = new AbortController();
-      const next = `${KEY_PREFIX}{probe-${round % PROBE_KEYS}}`;
+      const next = `{probe-${round % PROBE_KEYS}}`;
       await Promise.all([...circuits.probes(), ...(circuits.isOpen(next) ? [] : [next])].map(probe));
       const pauseMs = state === 'ready' ? PROBE_READY_MS : PROBE_AWAY_MS;
       await clock.sleep(pauseMs, AbortSignal.any([probeNow.signal, closing.signal]));
@@ -202,20 +206,22 @@ export function openRedis(options: RedisOptions): RedisConnection {
       waiters.delete(wake);
       return given.signal.aborted;
     },
-    get: (key) => command('get', key, () => client.get(key)),
+    get: (key) => command('get', key, () => client.get(named(key))),
     mget: (keys) =>
-      keys.length === 0 ? Promise.resolve([]) : command('mget', keys[0]!, () => client.mget(...keys)),
+      keys.length === 0
+        ? Promise.resolve([])
+        : command('mget', keys[0]!, () => client.mget(...keys.map(named))),
     async set(key, value, ttlMs) {
-      await command('set', key, () => client.set(key, value, 'PX', Math.max(1, Math.ceil(ttlMs))));
+      await command('set', key, () => client.set(named(key), value, 'PX', Math.max(1, Math.ceil(ttlMs))));
     },
     async del(keys) {
-      if (keys.length > 0) await command('del', keys[0]!, () => client.del(...keys));
+      if (keys.length > 0) await command('del', keys[0]!, () => client.del(...keys.map(named)));
     },
     run: (script, keys, args) => command(script.name, keys[0]!, () => evaluate(script, keys, args)),
     async publish(channel, message) {
-      await command('publish', null, () => client.publish(channel, message));
+      await command('publish', null, () => client.publish(named(channel), message));
     },
-    subscribe: messages.subscribe,
+    subscribe: (channel, listener) => messages.subscribe(named(channel), listener),
     async close() {
       closing.abort();
       client.disconnect();

@@ -22,7 +22,7 @@ const onOurClock = redisScript(
 describe('the script of the limiter', { skip: without('redis') }, () => {
   it('agrees to the last bit with the arithmetic of the kernel, whatever is spent when', async (t) => {
     const server = await ownRedis(t);
-    const redis = openRedis({ url: new Secret(server.url), deadlineMs: 20_000 });
+    const redis = openRedis({ prefix: 'plinth', url: new Secret(server.url), deadlineMs: 20_000 });
     t.after(() => redis.close());
     assert.ok(await redis.whenReady(20_000));
     const rate = fc.record({
@@ -42,7 +42,7 @@ describe('the script of the limiter', { skip: without('redis') }, () => {
         fc.array(call, { maxLength: 25 }),
         async (rates, calls) => {
           run += 1;
-          const keys = rates.map((_, i) => `plinth:{${run}}${i}`);
+          const keys = rates.map((_, i) => `{${run}}${i}`);
           const meters = new Map<number, Meter>();
           let nowMs = 1_767_225_600_123;
           for (const { waitMs, take, shares } of calls) {
@@ -71,12 +71,12 @@ describe('the script of the limiter', { skip: without('redis') }, () => {
 
   it('grants what is wanted from the first half alone, and takes back what has not run out since', async (t) => {
     const server = await ownRedis(t);
-    const redis = openRedis({ url: new Secret(server.url), deadlineMs: 20_000 });
+    const redis = openRedis({ prefix: 'plinth', url: new Secret(server.url), deadlineMs: 20_000 });
     t.after(() => redis.close());
     assert.ok(await redis.whenReady(20_000));
     const ask = async (second: number, more: Partial<GcraAsk>) => {
       const asks = [{ limit: 100, windowSeconds: 100, need: 0, ...nothingElse, ...more }];
-      const reply = await redis.run(onOurClock, ['plinth:{a}'], [...gcraArguments('take', asks), second, 0]);
+      const reply = await redis.run(onOurClock, ['{a}'], [...gcraArguments('take', asks), second, 0]);
       const { used, granted, admitted } = gcraReply(reply);
       return [admitted, used[0], granted[0]];
     };
@@ -93,15 +93,15 @@ describe('the script of the limiter', { skip: without('redis') }, () => {
 
   it('lets a meter expire when it has run out', async (t) => {
     const server = await ownRedis(t);
-    const redis = openRedis({ url: new Secret(server.url), deadlineMs: 20_000 });
+    const redis = openRedis({ prefix: 'plinth', url: new Secret(server.url), deadlineMs: 20_000 });
     t.after(() => redis.close());
     assert.ok(await redis.whenReady(20_000));
     const asks = [{ limit: 10, windowSeconds: 3_600, need: 5, ...nothingElse }];
-    await redis.run(gcraScript, ['plinth:{a}'], gcraArguments('take', asks));
+    await redis.run(gcraScript, ['{a}'], gcraArguments('take', asks));
     const ttlMs = Number(await server.cli('pttl', 'plinth:{a}'));
     assert.ok(ttlMs > 1_700_000 && ttlMs <= 1_800_000, `${ttlMs}`);
-    await redis.run(gcraScript, ['plinth:{b}'], gcraArguments('peek', asks));
-    assert.equal(await redis.get('plinth:{b}'), null, 'a look leaves nothing behind');
+    await redis.run(gcraScript, ['{b}'], gcraArguments('peek', asks));
+    assert.equal(await redis.get('{b}'), null, 'a look leaves nothing behind');
   });
 });
 

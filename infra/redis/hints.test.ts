@@ -12,7 +12,7 @@ import { redisHints } from './hints.ts';
 test('hints reach other processes, also after Redis was away', { skip: without('redis') }, async (t) => {
   const server = await ownRedis(t);
   const open = () => {
-    const redis = openRedis({ url: new Secret(server.url), deadlineMs: 5_000 });
+    const redis = openRedis({ prefix: 'plinth', url: new Secret(server.url), deadlineMs: 5_000 });
     t.after(() => redis.close());
     return { redis, hints: redisHints(redis, systemClock) };
   };

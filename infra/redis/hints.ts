@@ -5,9 +5,9 @@
  */
 import type { Clock } from '../../commands/clock.ts';
 import type { Hints } from '../../projections/hints.ts';
-import { KEY_PREFIX, type RedisConnection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 
-const CHANNEL = `${KEY_PREFIX}moved`;
+const CHANNEL = 'moved';
 /** However often a projection commits, messages about it come no closer together. */
 const PUBLISH_GAP_MS = 5;
 

@@ -9,7 +9,7 @@ const PING_MS = 1_000;
 const ANSWER_MS = 2_000;
 const MAX_DELAY_MS = 1_000;
 
-export type OnMessage = (message: string, channel: string) => void;
+export type OnMessage = (message: string) => void;
 
 export interface Messages {
   /** What is published from now on, while the connection stands; what is missed is not told. */
@@ -33,7 +33,7 @@ export function openMessages(target: RedisTarget, clock: Clock): Messages {
     const subscribed = new Set<string>();
     client.on('error', () => {});
     client.on('message', (channel: string, message: string) => {
-      for (const listener of listeners.get(channel) ?? []) listener(message, channel);
+      for (const listener of listeners.get(channel) ?? []) listener(message);
     });
     try {
       await bounded('connect', client.connect());

@@ -1,6 +1,6 @@
 /** How many processes share a Redis: each announces itself while it lives, and reads the number. */
 import type { Clock } from '../../commands/clock.ts';
-import { KEY_PREFIX, type RedisConnection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import { RedisFailure } from './redis-failure.ts';
 import { redisScript } from './script.ts';
 
@@ -10,7 +10,7 @@ const ALIVE_MS = 10_000;
 /** Until Redis was reached for the first time: too many only makes shares smaller. */
 export const PROCESSES_UNKNOWN = 4;
 
-const KEY = `${KEY_PREFIX}{processes}`;
+const KEY = '{processes}';
 
 const announce = redisScript(
   'processes',

@@ -167,7 +167,7 @@ async function opened(
   awaited = true,
   deadlineMs = 2_000,
 ): Promise<{ readonly limiter: RedisLimiter; readonly redis: RedisConnection }> {
-  const redis = openRedis({ url: new Secret(url), deadlineMs });
+  const redis = openRedis({ prefix: 'plinth', url: new Secret(url), deadlineMs });
   if (awaited) assert.ok(await redis.whenReady(20_000));
   writers += 1;
   const writer = `writer-${writers}`;

@@ -35,7 +35,7 @@ async function onServer(t: Cleanup, url: string): Promise<LimiterUnderTest> {
 
 let writers = 0;
 async function opened(t: Cleanup, url: string): Promise<RedisLimiter> {
-  const redis = openRedis({ url: new Secret(url), deadlineMs: 10_000 });
+  const redis = openRedis({ prefix: 'plinth', url: new Secret(url), deadlineMs: 10_000 });
   assert.ok(await redis.whenReady(20_000));
   writers += 1;
   const limiter = openRedisLimiter({ redis, clock: systemClock, writer: `writer-${writers}` });

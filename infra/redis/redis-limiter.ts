@@ -17,7 +17,7 @@
  */
 import type { LimitAnswer, Limiter, LimitSpend } from '../../api/verify/limiter.ts';
 import type { Clock } from '../../commands/clock.ts';
-import { answers, KEY_PREFIX, type RedisConnection } from './connection.ts';
+import { answers, type RedisConnection } from './connection.ts';
 import { gcraArguments, gcraReply, gcraScript } from './gcra.ts';
 import { LeaseBook } from './lease-book.ts';
 import { announceProcess } from './processes.ts';
@@ -162,7 +162,7 @@ type Mode = 'take' | 'peek';
 
 /** One hash tag a key, so that all limits of a call lie on one node of a cluster. */
 function nameOf(tenant: string, keyId: string, limit: string): string {
-  return `${KEY_PREFIX}{limits:${tenant}:${keyId}}:${limit}`;
+  return `{limits:${tenant}:${keyId}}:${limit}`;
 }
 
 function needOf({ limit, windowSeconds, cost }: LimitSpend) {

@@ -13,7 +13,7 @@ import { redisSharedCache } from './shared-cache.ts';
 const skip = without('redis');
 
 async function connected(t: Cleanup, url: string): Promise<SharedCache> {
-  const redis = openRedis({ url: new Secret(url), deadlineMs: 5_000 });
+  const redis = openRedis({ prefix: 'plinth', url: new Secret(url), deadlineMs: 5_000 });
   t.after(() => redis.close());
   assert.ok(await redis.whenReady(20_000));
   return redisSharedCache(redis);

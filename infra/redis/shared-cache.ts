@@ -8,7 +8,7 @@
  * and whoever asks reads the row; only when no node answers does a call fail.
  */
 import type { SharedCache } from '../../api/verify/shared-cache.ts';
-import { KEY_PREFIX, type RedisConnection } from './connection.ts';
+import type { RedisConnection } from './connection.ts';
 import { redisScript } from './script.ts';
 
 /** An entry that old lies before what processes know the changes of, unless little happens. */
@@ -110,9 +110,9 @@ function tagOf(name: string): number {
 }
 
 function rowKey(tag: number, name: string): string {
-  return `${KEY_PREFIX}{row-${tag}}:${name}`;
+  return `{row-${tag}}:${name}`;
 }
 
 function claimKey(tag: number, name: string): string {
-  return `${KEY_PREFIX}{row-${tag}}claim:${name}`;
+  return `{row-${tag}}claim:${name}`;
 }

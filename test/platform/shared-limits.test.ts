@@ -20,7 +20,7 @@ test('ten processes admit a limit once, and what they leased and did not spend c
   skip: without('redis'),
 }, async (t) => {
   const server = await ownRedis(t);
-  const redis = openRedis({ url: new Secret(server.url), deadlineMs: 20_000 });
+  const redis = openRedis({ prefix: 'plinth', url: new Secret(server.url), deadlineMs: 20_000 });
   t.after(() => redis.close());
   assert.ok(await redis.whenReady(20_000));
   const takers = await Promise.all(
@@ -33,9 +33,8 @@ test('ten processes admit a limit once, and what they leased and did not spend c
   };
   const used = async (keyId: string, limit: number, windowSeconds: number) => {
     const ask = { limit, windowSeconds, need: 0, want: 0, back: 0, backAtMs: 0 };
-    return gcraReply(
-      await redis.run(gcraScript, [`plinth:{limits:t:${keyId}}:n`], gcraArguments('peek', [ask])),
-    ).used[0]!;
+    return gcraReply(await redis.run(gcraScript, [`{limits:t:${keyId}}:n`], gcraArguments('peek', [ask])))
+      .used[0]!;
   };
 
   // Well below the limit: most calls ask nobody, and each is counted once. Nothing of it runs out meanwhile.

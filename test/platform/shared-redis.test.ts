@@ -23,6 +23,7 @@ test('two processes serve one log and share its limits over Redis; while it is a
   const env = embedded(folder, {
     DATABASE_URL: await testDatabase(t),
     REDIS_URL: redis.url,
+    REDIS_PREFIX: 'house',
     PLINTH_DATABASE_CONNECTIONS: '6',
   });
   const one = await startRole(t, 'start', { env });
@@ -68,6 +69,8 @@ test('two processes serve one log and share its limits over Redis; while it is a
     assert.ok(tries < 5, 'two processes let through the limit of one');
     limited = await clients[0]!.issueKey({ limits });
   }
+  const names = (await redis.cli('keys', '*')).split('\n');
+  assert.ok(names.length > 1 && names.every((name) => name.startsWith('house:{')), String(names));
   const free = await clients[1]!.issueKey({});
   await clients[0]!.revokeKey(limited.key.id, { reason: 'test' });
   await until(

@@ -61,7 +61,7 @@ async function house(t: TestContext) {
     const engines = await openEngines({ settings: read.settings, log: silent, applicationName: name });
     ends.push(() => engines.close());
     const { clock, pool, keyring } = engines;
-    const redis = openRedis({ url: new Secret(redisServer.url) });
+    const redis = openRedis({ prefix: 'plinth', url: new Secret(redisServer.url) });
     ends.push(() => redis.close());
     assert.ok(await redis.whenReady(20_000));
     const facts: string[] = [];

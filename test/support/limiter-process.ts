@@ -27,7 +27,7 @@ export interface TakeOutcome {
 }
 
 const [url, writer] = process.argv.slice(2) as [string, string];
-const redis = openRedis({ url: new Secret(url), deadlineMs: 20_000 });
+const redis = openRedis({ prefix: 'plinth', url: new Secret(url), deadlineMs: 20_000 });
 const limiter = openRedisLimiter({ redis, clock: systemClock, writer });
 if (!(await redis.whenReady(20_000))) throw new Error('Redis does not answer');
 while (limiter.gauges().answered.redis === 0) {
