@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type Meter, spent, usedNow } from '../../commands/keys/gcra.ts';
 import { ScriptMeter } from '../../test/support/script-meter.ts';
-import { LeaseBook, leaseMs } from './lease-book.ts';
+import { LeaseBook } from './lease-book.ts';
+import { leaseMs } from './leased-limit.ts';
 
 const step = fc.record({
   process: fc.nat(3),
