@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { keyStream } from '../commands/streams.ts';
 import type { EventId } from '../schemas/envelope.ts';
 import { type RunningApp, runningApp } from '../test/support/running-app.ts';
 
 /** An event whose data no schema takes. */
-async function spoil(running: RunningApp, keyId: string, tenant: string): Promise<void> {
+const UNREADABLE = { type: 'key.scopes-changed', data: { scopes: 'none of a kind' } };
+
+async function spoil(
+  running: RunningApp,
+  keyId: string,
+  tenant: string,
+  { type, data }: { type: string; data: object } = UNREADABLE,
+): Promise<void> {
   const metadata = {
     tenant,
     actor: 'system:test',
@@ -19,25 +26,33 @@ async function spoil(running: RunningApp, keyId: string, tenant: string): Promis
   const appended = await running.log.append(keyStream(keyId), 'any', [
     {
       id: randomUUID() as EventId,
-      type: 'key.scopes-changed',
+      type,
       schemaVersion: 1,
       timeMs: running.now(),
       nonce: randomBytes(16),
-      data: Buffer.from('{"scopes":"none of a kind"}'),
+      data: Buffer.from(JSON.stringify(data)),
       metadata: Buffer.from(JSON.stringify(metadata)),
     },
   ]);
   assert.ok(appended.ok);
 }
 
-test('a parked key is told to its own tenant alone, and is whole again when its event is discarded', async (t) => {
+/** A field that was sealed for another event: it does not open in this one. */
+async function renamedDamaged(running: RunningApp, keyId: string) {
+  const [issued] = await running.log.readStream(keyStream(keyId), { through: 1 });
+  const { ownerId, $personal } = JSON.parse(Buffer.from(issued!.data).toString()) as {
+    ownerId: string;
+    $personal: { name: object };
+  };
+  return { type: 'key.renamed', data: { ownerId, $personal: { name: $personal.name } } };
+}
+
+async function world(t: TestContext) {
   const cleanups: (() => unknown)[] = [];
   t.after(async () => {
     for (const cleanup of cleanups.reverse()) await cleanup();
   });
   const running = await runningApp({ after: (fn) => cleanups.push(fn) });
-  const { id } = running.key;
-  const stream = keyStream(id);
   const ask = (url: string, secret = running.admin.secret, payload?: object, headers = {}) =>
     running.app.inject({
       method: payload === undefined ? 'GET' : 'POST',
@@ -45,6 +60,13 @@ test('a parked key is told to its own tenant alone, and is whole again when its 
       headers: { authorization: `Bearer ${secret}`, ...headers },
       ...(payload === undefined ? {} : { payload }),
     });
+  return { running, ask };
+}
+
+test('a parked key is told to its own tenant alone, and is whole again when its event is discarded', async (t) => {
+  const { running, ask } = await world(t);
+  const { id } = running.key;
+  const stream = keyStream(id);
   const replay = '/v1/projections/keys/parked/replay';
   const early = await ask(replay, running.admin.secret, { stream });
   assert.equal(early.statusCode, 409, early.payload);
@@ -87,4 +109,36 @@ test('a parked key is told to its own tenant alone, and is whole again when its 
   assert.equal(history.statusCode, 200, history.payload);
   const then = await ask(`/v1/keys/${id}?asOf=${encodeURIComponent(new Date(running.now()).toISOString())}`);
   assert.equal(then.json<{ status: string }>().status, 'disabled', then.payload);
+});
+
+test('a personal field that does not open parks the key in the list alone: verify and commands go on', async (t) => {
+  const { running, ask } = await world(t);
+  const { id, secret } = running.key;
+  const { admin } = running;
+  const verify = async () =>
+    (await ask('/v1/keys/verify', admin.secret, { key: secret })).json<{ code: string }>().code;
+  const parked = async (projection: string) =>
+    (await running.get(`/v1/projections/${projection}/parked`)).parked as { firstVersion: number }[];
+
+  await spoil(running, id, running.tenantId, await renamedDamaged(running, id));
+  await running.until(async () => (await parked('key_list')).length === 1);
+  const own = await ask(`/v1/keys/${id}`);
+  assert.equal(own.json<{ code: string }>().code, 'stream_parked');
+  assert.equal(await verify(), 'VALID');
+
+  // What verify finds valid can be stopped, although its name cannot be read.
+  const disabled = await ask(`/v1/keys/${id}/disable`, admin.secret, {});
+  assert.equal(disabled.statusCode, 200, disabled.payload);
+  await running.until(async () => (await verify()) === 'DISABLED');
+  assert.deepEqual(await parked('keys'), []);
+  const history = await ask(`/v1/keys/${id}/history`);
+  assert.equal(history.statusCode, 200, history.payload);
+
+  const [found] = await parked('key_list');
+  const body = { stream: keyStream(id), version: found!.firstVersion };
+  const asked = await ask('/v1/projections/key_list/parked/discard', admin.secret, body);
+  assert.equal(asked.statusCode, 202, asked.payload);
+  await running.until(async () => (await ask(`/v1/keys/${id}`)).statusCode === 200);
+  const { name, status } = (await ask(`/v1/keys/${id}`)).json<{ name: string; status: string }>();
+  assert.deepEqual([name, status], [running.key.name, 'disabled']);
 });

@@ -1,5 +1,5 @@
 /** The port between events as the domains know them and events as the log stores them. */
-import type { Decoded, EventId, Metadata, NewEvent, Recorded } from '../schemas/envelope.ts';
+import type { Decoded, EventId, Metadata, NewEvent, PublicDecoded, Recorded } from '../schemas/envelope.ts';
 
 export interface EventToEncode {
   readonly id: EventId;
@@ -21,8 +21,11 @@ export interface Codec {
    * each naming the event.
    */
   decode(events: readonly Recorded[]): Promise<readonly Decoded[]>;
-  /** The same without touching the key store: personal fields read as null. What verify may use. */
-  decodePublic(event: Recorded): Decoded;
+  /**
+   * The same with nothing opened: personal fields read as null, whether or not they could be read, and
+   * the key store is not asked. For all that verify trusts.
+   */
+  decodePublic(event: Recorded): PublicDecoded;
 }
 
 export class UndecodableEvent extends Error {

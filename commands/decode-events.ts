@@ -1,5 +1,5 @@
 /** How bytes become events: parsed, unsealed, lifted to the current schema version, checked. */
-import type { Decoded, Metadata, Recorded } from '../schemas/envelope.ts';
+import type { Decoded, DecodedEvent, Metadata, PublicDecoded, Recorded } from '../schemas/envelope.ts';
 import { NewerSchemaVersion, UndecodableEvent, UnknownEventType } from './codec.ts';
 import type { DataKeys, KeyLookup } from './data-keys.ts';
 import { type EventType, faultsOf, SEALED } from './event-types.ts';
@@ -17,24 +17,24 @@ export interface DecodeDeps {
   readonly onLost?: (lost: LostField) => void;
 }
 
-interface Opened {
+/** `Sealed`: what the sealed fields are taken for, by name. */
+interface Parsed<Sealed> {
   readonly recorded: Recorded;
   readonly type: EventType;
   readonly data: Record<string, unknown>;
   readonly metadata: Metadata;
   /** Null: nothing in it is sealed. */
-  readonly sealed: Readonly<Record<string, SealedField>> | null;
+  readonly sealed: Readonly<Record<string, Sealed>> | null;
 }
 
 /** What a sealed field says, or what became of it. */
 type Unsealed = { readonly value: unknown } | 'erased' | 'lost';
-type Unseal = (opened: Opened, field: string, sealed: SealedField) => Unsealed | 'hidden';
 
-const hideAll: Unseal = () => 'hidden';
-
-/** Every sealed field reads as null; the key store is not asked. */
-export function decodePublicEvent(types: ReadonlyMap<string, EventType>, event: Recorded): Decoded {
-  return finish(openEvent(types, event), hideAll);
+/** Of the sealed fields it takes the names alone: one that is damaged reads as null like any other. */
+export function decodePublicEvent(types: ReadonlyMap<string, EventType>, event: Recorded): PublicDecoded {
+  const parsed = parseEvent(types, event);
+  if (parsed.sealed) for (const field in parsed.sealed) parsed.data[field] = null;
+  return finish(parsed, null, null);
 }
 
 export async function decodeEvents(
@@ -42,14 +42,14 @@ export async function decodeEvents(
   types: ReadonlyMap<string, EventType>,
   events: readonly Recorded[],
 ): Promise<readonly Decoded[]> {
-  const opened: Opened[] = [];
+  const parsed: Parsed<SealedField>[] = [];
   const keyIds = new Set<string>();
   // The first faulty event is the one that is told, whatever is wrong with it and with later ones.
   let fault: unknown = null;
   for (const event of events) {
     try {
-      const one = openEvent(types, event);
-      opened.push(one);
+      const one = withSealedFields(parseEvent(types, event));
+      parsed.push(one);
       if (one.sealed) for (const field in one.sealed) keyIds.add(one.sealed[field]!.key);
     } catch (error) {
       fault = error;
@@ -58,14 +58,12 @@ export async function decodeEvents(
   }
   const keys: ReadonlyMap<string, KeyLookup> =
     keyIds.size === 0 ? new Map() : await deps.dataKeys.lookup([...keyIds]);
-  const decoded = opened.map((one) =>
-    finish(one, (o, field, sealed) => unseal(deps, keys, o, field, sealed)),
-  );
+  const decoded = parsed.map((one) => open(deps, keys, one));
   if (fault !== null) throw fault;
   return decoded;
 }
 
-function openEvent(types: ReadonlyMap<string, EventType>, recorded: Recorded): Opened {
+function parseEvent(types: ReadonlyMap<string, EventType>, recorded: Recorded): Parsed<unknown> {
   const type = types.get(recorded.type);
   if (!type) throw new UnknownEventType(recorded, 'no such event type is known');
   if (recorded.schemaVersion > type.version) {
@@ -83,11 +81,19 @@ function openEvent(types: ReadonlyMap<string, EventType>, recorded: Recorded): O
     throw new UndecodableEvent(recorded, 'metadata does not have the shape of metadata');
   const sealed = data[SEALED];
   if (sealed === undefined) return { recorded, type, data, metadata, sealed: null };
-  if (typeof sealed !== 'object' || sealed === null || !Object.values(sealed).every(isSealedField)) {
-    throw new UndecodableEvent(recorded, `${SEALED} does not hold sealed fields`);
-  }
+  if (typeof sealed !== 'object' || sealed === null) throw noSealedFields(recorded);
   delete data[SEALED];
-  return { recorded, type, data, metadata, sealed: sealed as Record<string, SealedField> };
+  return { recorded, type, data, metadata, sealed: sealed as Record<string, unknown> };
+}
+
+function withSealedFields(parsed: Parsed<unknown>): Parsed<SealedField> {
+  const { sealed, recorded } = parsed;
+  if (sealed && !Object.values(sealed).every(isSealedField)) throw noSealedFields(recorded);
+  return parsed as Parsed<SealedField>;
+}
+
+function noSealedFields(event: Recorded): UndecodableEvent {
+  return new UndecodableEvent(event, `${SEALED} does not hold sealed fields`);
 }
 
 /** JSON.parse's own error quotes what it read, so it is not passed on. */
@@ -131,7 +137,7 @@ function isStringOrNull(value: unknown): boolean {
 function unseal(
   deps: DecodeDeps,
   keys: ReadonlyMap<string, KeyLookup>,
-  { recorded }: Opened,
+  { recorded }: Parsed<SealedField>,
   field: string,
   sealed: SealedField,
 ): Unsealed {
@@ -153,29 +159,39 @@ function unseal(
 
 const NONE: readonly string[] = [];
 
-function finish(opened: Opened, unsealOne: Unseal): Decoded {
-  const { recorded, type, data, sealed } = opened;
+function open(deps: DecodeDeps, keys: ReadonlyMap<string, KeyLookup>, parsed: Parsed<SealedField>): Decoded {
+  const { data, sealed } = parsed;
   let erased = NONE;
   let lost = NONE;
   if (sealed) {
     for (const field in sealed) {
-      const unsealed = unsealOne(opened, field, sealed[field]!);
+      const unsealed = unseal(deps, keys, parsed, field, sealed[field]!);
       data[field] = typeof unsealed === 'object' ? unsealed.value : null;
       if (unsealed === 'erased') erased = [...erased, field];
       if (unsealed === 'lost') lost = [...lost, field];
     }
   }
-  const parsed = schemaFor(opened).safeParse(upcast(recorded, type, data));
-  if (!parsed.success) throw new UndecodableEvent(recorded, faultsOf(parsed.error));
+  return finish(parsed, erased, lost);
+}
+
+/** Lifts and checks what was parsed, its sealed fields replaced by then. */
+function finish<Gone>(
+  parsed: Parsed<unknown>,
+  erased: Gone,
+  lost: Gone,
+): DecodedEvent & { readonly erased: Gone; readonly lost: Gone } {
+  const { recorded, type, data } = parsed;
+  const checked = schemaFor(parsed).safeParse(upcast(recorded, type, data));
+  if (!checked.success) throw new UndecodableEvent(recorded, faultsOf(checked.error));
   return {
     id: recorded.id,
     type: recorded.type,
-    data: parsed.data,
+    data: checked.data,
     stream: recorded.stream,
     version: recorded.version,
     position: recorded.position,
     timeMs: recorded.timeMs,
-    metadata: opened.metadata,
+    metadata: parsed.metadata,
     erased,
     lost,
   };
@@ -183,10 +199,10 @@ function finish(opened: Opened, unsealOne: Unseal): Decoded {
 
 /**
  * What is sealed was checked before it was, against this very version, and its tag proves that nothing has
- * changed since: checking it again would find nothing and cost a tenth of the decoding. All else is
- * checked, and so is what was lifted from another version.
+ * changed since: checking it again would find nothing and cost a tenth of the decoding. Unopened it is null,
+ * which every personal field may be. All else is checked, and so is what was lifted from another version.
  */
-function schemaFor({ recorded, type, sealed }: Opened): EventType['schema'] {
+function schemaFor({ recorded, type, sealed }: Parsed<unknown>): EventType['schema'] {
   if (recorded.schemaVersion !== type.version || !sealed) return type.schema;
   for (const { name } of type.personal) if (!Object.hasOwn(sealed, name)) return type.schema;
   return type.unsealedSchema;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TenantId } from '../schemas/envelope.ts';
+import type { Recorded, TenantId } from '../schemas/envelope.ts';
 import { everything, keysWorld } from '../test/support/keys-world.ts';
 import { UndecodableEvent } from './codec.ts';
 import { decodeStream } from './decode-stream.ts';
@@ -50,6 +50,10 @@ test('of what was discarded only that is left out at which the read model had st
       if (unreadable) throw new UndecodableEvent(unreadable, 'spoiled');
       return world.deps.codec.decode(events);
     },
+    decodePublic(event: Recorded) {
+      if (bad.has(event.version)) throw new UndecodableEvent(event, 'spoiled');
+      return world.deps.codec.decodePublic(event);
+    },
   };
   const deps = { ...world.deps, codec };
   const stream = keyStream(keyId);
@@ -86,6 +90,30 @@ test('of what was discarded only that is left out at which the read model had st
   assert.equal((await decodeStream(codec, past, await world.log.readStream(stream))).length, 2);
 });
 
+test('an event whose personal fields do not open counts with what it says in public, among others that open', async () => {
+  const world = await keysWorld();
+  const { keyId } = await world.issue({ name: 'First' });
+  await updateKey(world.deps, world.at(keyId), everything, { keyId, name: 'Second', scopes: ['a:b'] });
+  const sealed = new Set(['key.renamed']);
+  const codec = {
+    ...world.deps.codec,
+    async decode(events: readonly Recorded[]) {
+      const damaged = events.find(({ type }) => sealed.has(type));
+      if (damaged) throw new UndecodableEvent(damaged, 'name does not open under its data key');
+      return world.deps.codec.decode(events);
+    },
+    decodePublic(event: Recorded) {
+      const decoded = world.deps.codec.decodePublic(event);
+      return { ...decoded, data: { ...(decoded.data as object), name: null } };
+    },
+  };
+  const deps = { ...world.deps, codec };
+  const { key } = (await keyAsOf(deps, world.tenant, keyId, { timeMs: world.clock.now() }))!;
+  assert.deepEqual([key.name, key.scopes, key.version], [null, ['a:b'], 3]);
+  const revoked = await revokeKey(deps, world.at(keyId), { keyId, reason: null });
+  assert.equal(revoked.kind, 'accepted');
+});
+
 test('of the stream of an erasure the discards of the list of keys count, for no other projection applies it', async () => {
   const world = await keysWorld();
   const stream = subjectStream(world.tenant, 'ann');
@@ -99,6 +127,10 @@ test('of the stream of an erasure the discards of the list of keys count, for no
       const first = events.find(({ version }) => version === 1);
       if (first) throw new UndecodableEvent(first, 'spoiled');
       return world.deps.codec.decode(events);
+    },
+    decodePublic(event: Recorded) {
+      if (event.version === 1) throw new UndecodableEvent(event, 'spoiled');
+      return world.deps.codec.decodePublic(event);
     },
   };
   const discard = (projection: string) =>

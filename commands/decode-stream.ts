@@ -1,4 +1,4 @@
-import type { Decoded, Recorded, StreamId } from '../schemas/envelope.ts';
+import type { DecodedEvent, Recorded, StreamId } from '../schemas/envelope.ts';
 import { PlinthError } from '../schemas/errors.ts';
 import type { projectionEvents } from '../schemas/events/projections.ts';
 import { type Codec, NewerSchemaVersion, UndecodableEvent } from './codec.ts';
@@ -14,9 +14,14 @@ function trustedProjection(stream: StreamId): string {
 }
 
 /** The log answers those who read the same at the same time with one array: it is decoded once for them. */
-const decoding = new WeakMap<readonly Recorded[], { codec: object; decoded: Promise<readonly Decoded[]> }>();
+const decoding = new WeakMap<
+  readonly Recorded[],
+  { codec: object; decoded: Promise<readonly DecodedEvent[]> }
+>();
 
-function decodeOnce(codec: Pick<Codec, 'decode'>, events: readonly Recorded[]): Promise<readonly Decoded[]> {
+export type StreamDecoder = Pick<Codec, 'decode' | 'decodePublic'>;
+
+function decodeOnce(codec: StreamDecoder, events: readonly Recorded[]): Promise<readonly DecodedEvent[]> {
   const shared = decoding.get(events);
   if (shared?.codec === codec) return shared.decoded;
   const decoded = codec.decode(events);
@@ -42,25 +47,24 @@ function tenantOf({ metadata }: Recorded): unknown {
 }
 
 /**
- * Decodes a run of one stream for somebody who asks about that stream alone. An event that cannot be
- * decoded is left out where an operator discarded it, as the read model does; otherwise it is told as what
- * it means for them: `stream_parked`, or `unavailable` where a newer release wrote it. Neither tells more
- * of the event than its type.
+ * Decodes a run of one stream for somebody who asks about that stream alone. An event whose personal fields
+ * do not open counts with what it says in public, as for verify: whoever could not go on from it could not
+ * revoke a key that verify finds valid. One that cannot be decoded at all is left out where an operator
+ * discarded it, as the read model does; otherwise it is told as what it means for them: `stream_parked`, or
+ * `unavailable` where a newer release wrote it. Neither tells more of the event than its type.
  *
  * @param whole the stream that the run is the beginning of: a discard may come after the run
  */
 export async function decodeStream(
-  codec: Pick<Codec, 'decode'>,
+  codec: StreamDecoder,
   events: readonly Recorded[],
   whole: readonly Recorded[] = events,
-): Promise<readonly Decoded[]> {
+): Promise<readonly DecodedEvent[]> {
   if (events.length === 0) return [];
   try {
     return await decodeOnce(codec, events).catch(async (error: unknown) => {
-      if (!(error instanceof UndecodableEvent) || error instanceof NewerSchemaVersion) throw error;
-      const discarded = await discardedVersions(codec, whole);
-      if (!discarded.has(error.event.version)) throw error;
-      return codec.decode(events.filter(({ version }) => !discarded.has(version)));
+      if (!isUnreadable(error)) throw error;
+      return decodeDamaged(codec, events, whole);
     });
   } catch (error) {
     if (error instanceof NewerSchemaVersion) {
@@ -76,28 +80,47 @@ export async function decodeStream(
 }
 
 /**
- * Versions that the runner of the trusted projection has dropped: a discard is obeyed only when it names
- * the event that the stream is parked at, which is the first unreadable one that is left.
+ * One by one. Of those that cannot be read the runner of the trusted projection has dropped what was
+ * discarded: a discard is obeyed only when it names the event that the stream is parked at, which is the
+ * first unreadable one that is left.
  */
-async function discardedVersions(
-  codec: Pick<Codec, 'decode'>,
+async function decodeDamaged(
+  codec: StreamDecoder,
   events: readonly Recorded[],
-): Promise<ReadonlySet<number>> {
-  const discarded = new Set<number>();
-  const unreadable: number[] = [];
-  for (const event of events) {
-    let decoded: Decoded;
+  whole: readonly Recorded[],
+): Promise<readonly DecodedEvent[]> {
+  const decoded = new Map<number, DecodedEvent>();
+  const unreadable = new Map<number, UndecodableEvent>();
+  for (const event of whole) {
     try {
-      [decoded] = (await codec.decode([event])) as [Decoded];
+      decoded.set(event.version, await decodeOne(codec, event));
     } catch (error) {
-      if (!(error instanceof UndecodableEvent) || error instanceof NewerSchemaVersion) throw error;
-      unreadable.push(event.version);
+      if (!isUnreadable(error)) throw error;
+      unreadable.set(event.version, error);
       continue;
     }
-    if (decoded.type !== DISCARD) continue;
-    const { projection, version } = decoded.data as { projection: string; version: number };
-    if (projection === trustedProjection(event.stream) && version === unreadable[0])
-      discarded.add(unreadable.shift()!);
+    const { type, data } = decoded.get(event.version)!;
+    if (type !== DISCARD) continue;
+    const { projection, version } = data as { projection: string; version: number };
+    const [parkedAt] = unreadable.keys();
+    if (projection === trustedProjection(event.stream) && version === parkedAt) unreadable.delete(version);
   }
-  return discarded;
+  const { version: last } = events.at(-1)!;
+  for (const [version, error] of unreadable) if (version <= last) throw error;
+  return events.flatMap(({ version }) => decoded.get(version) ?? []);
+}
+
+/** In public alone where its personal fields do not open. */
+export async function decodeOne(codec: StreamDecoder, event: Recorded): Promise<DecodedEvent> {
+  try {
+    return (await codec.decode([event]))[0]!;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return codec.decodePublic(event);
+  }
+}
+
+/** For good: neither will another try read it nor a newer release. */
+function isUnreadable(error: unknown): error is UndecodableEvent {
+  return error instanceof UndecodableEvent && !(error instanceof NewerSchemaVersion);
 }

@@ -90,7 +90,7 @@ function write(
     sealed[name] = sealField(place, key.keyId, key.key, plaintext, deps.random.bytes(SEAL_RANDOM_BYTES));
     open[name] = undefined;
   }
-  // Last on purpose: V8 deletes the property added last without giving up the object's shape (see openEvent).
+  // Last on purpose: V8 deletes the property added last without giving up the object's shape (see parseEvent).
   open[SEALED] = sealed;
   return {
     id: event.id,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { type CommandId, streamId, type TenantId } from '../schemas/envelope.ts';
+import { type CommandId, type Recorded, streamId, type TenantId } from '../schemas/envelope.ts';
 import { memoryEventLog } from '../test/engines/memory-event-log.ts';
 import { plainCodec } from '../test/simulation/plain-codec.ts';
 import { fakeClock } from '../test/support/fake-clock.ts';
@@ -162,11 +162,15 @@ describe('execute', () => {
   test('of a stream that cannot be read says that it is parked', async () => {
     const { add, deps } = executeWorld();
     await add('one');
+    const refuse = (event: Recorded) => {
+      throw new UndecodableEvent(event, 'data is not what its schema says');
+    };
     deps.codec = {
       ...plainCodec,
       async decode([event]) {
-        throw new UndecodableEvent(event!, 'data is not what its schema says');
+        return refuse(event!);
       },
+      decodePublic: refuse,
     };
     await assert.rejects(add('two'), /stream_parked/);
   });

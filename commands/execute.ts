@@ -1,7 +1,7 @@
 /** The one way to change anything: fold, decide, append, and answer from the events. */
 import {
   type CommandId,
-  type Decoded,
+  type DecodedEvent,
   type EventId,
   MAX_APPEND_BYTES,
   MAX_EVENT_BYTES,
@@ -75,7 +75,7 @@ export interface Execution<S, C, E> {
 export interface AttemptFacts<S> {
   readonly nowMs: number;
   readonly state: S;
-  readonly events: readonly Decoded[];
+  readonly events: readonly DecodedEvent[];
 }
 
 /** Attempts of one command before it answers `contended`. */
@@ -84,7 +84,7 @@ const MAX_ATTEMPTS = 8;
 export interface Folded<S> {
   readonly state: S;
   readonly version: number;
-  readonly events: readonly Decoded[];
+  readonly events: readonly DecodedEvent[];
 }
 
 export async function fold<S, E>(

@@ -186,7 +186,7 @@ describe('the codec', () => {
     const { codec, encode } = world(t, (keys) => ({ ...keys, lookup: () => assert.fail('asked') }));
     const read = codec.decodePublic(recorded(await encode('noted', note)));
     assert.deepEqual(read.data, { owner: 'alice', text: null, remark: null, count: 3 });
-    assert.deepEqual([read.erased, read.lost], [[], []]);
+    assert.deepEqual([read.erased, read.lost], [null, null]);
     assert.equal(read.metadata.tenant, TENANT);
   });
 

@@ -5,13 +5,15 @@ import { memoryEventLog } from '../test/engines/memory-event-log.ts';
 import { plainCodec } from '../test/simulation/plain-codec.ts';
 import { fakeClock, settled } from '../test/support/fake-clock.ts';
 import { memoryReactorCheckpoints } from '../test/support/reactor-checkpoints.ts';
+import { UndecodableEvent } from './codec.ts';
+import type { StreamDecoder } from './decode-stream.ts';
 import { uuidv5 } from './ids.ts';
 import { adoptReactor, type Reactor, type ReactorHealth, runReactor } from './reactor.ts';
 
-function reactorWorld() {
+function reactorWorld(codec: StreamDecoder = plainCodec) {
   const clock = fakeClock();
   const log = memoryEventLog({ clock });
-  const deps = { log, codec: plainCodec, clock, checkpoints: memoryReactorCheckpoints() };
+  const deps = { log, codec, clock, checkpoints: memoryReactorCheckpoints() };
   const given: { event: string; commandId: string }[] = [];
   const health: ReactorHealth[] = [];
   let failures = 0;
@@ -92,6 +94,18 @@ describe('a reactor', () => {
     await again.append('wanted');
     await again.run();
     assert.deepEqual(again.given, given);
+  });
+
+  test('is not held up by an event whose personal fields do not open', async () => {
+    const { append, run, given } = reactorWorld({
+      ...plainCodec,
+      async decode([event]) {
+        throw new UndecodableEvent(event!, 'reason does not open under its data key');
+      },
+    });
+    await append('wanted');
+    await run();
+    assert.equal(given.length, 1);
   });
 
   test('two runners that meet give the same commands, and the checkpoint moves on', async () => {

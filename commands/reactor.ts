@@ -6,13 +6,14 @@
 import {
   type Bookmark,
   type CommandId,
-  type Decoded,
+  type DecodedEvent,
   type Recorded,
   START,
   type StreamId,
 } from '../schemas/envelope.ts';
 import type { Clock } from './clock.ts';
-import { type Codec, NewerSchemaVersion } from './codec.ts';
+import { NewerSchemaVersion } from './codec.ts';
+import { decodeOne, type StreamDecoder } from './decode-stream.ts';
 import type { EventLog } from './event-log.ts';
 import { uuidv5 } from './ids.ts';
 
@@ -26,7 +27,7 @@ export interface Reactor {
    *
    * @param commandId of the `index`-th command that this event gives at `target`
    */
-  react(event: Decoded, commandId: (target: StreamId, index: number) => CommandId): Promise<void>;
+  react(event: DecodedEvent, commandId: (target: StreamId, index: number) => CommandId): Promise<void>;
 }
 
 /** The port of the place where reactors stand. */
@@ -39,7 +40,7 @@ export interface ReactorCheckpoints {
 
 export interface ReactorDeps {
   readonly log: Pick<EventLog, 'subscribe' | 'head' | 'eventIdAt'>;
-  readonly codec: Pick<Codec, 'decode'>;
+  readonly codec: StreamDecoder;
   readonly clock: Clock;
   readonly checkpoints: ReactorCheckpoints;
 }
@@ -170,9 +171,8 @@ export async function adoptReactor(
 }
 
 async function reactTo(deps: ReactorDeps, reactor: Reactor, event: Recorded): Promise<void> {
-  const [decoded] = await deps.codec.decode([event]);
   await reactor.react(
-    decoded!,
+    await decodeOne(deps.codec, event),
     (target, index) => uuidv5('reactor', event.id, reactor.name, target, String(index)) as CommandId,
   );
 }

@@ -151,7 +151,7 @@ export async function runFeedSession<T>(
       Promise.all(
         followed.map(({ taken }) => {
           const used = taken.flatMap(({ event }) => (event && isUsedBy(projection, event) ? [event] : []));
-          return decodeRun(deps.decoder, used, clock);
+          return decodeRun(deps, used);
         }),
       ),
       check(followed.map(({ one }) => one)),

@@ -2,12 +2,11 @@
  * Parking: a stream whose event fails for good waits, with all its later events, while others flow.
  * What waits stays in the log; the parked list says from which version on.
  */
-import type { Clock } from '../commands/clock.ts';
 import type { EventLog } from '../commands/event-log.ts';
-import type { Decoded, Position, Recorded, StreamId } from '../schemas/envelope.ts';
+import type { DecodedEvent, Position, Recorded, StreamId } from '../schemas/envelope.ts';
 import type { Change } from './changes.ts';
-import { type Decoder, decodeRun, type Item } from './decoder.ts';
-import { type Order, type Projection, usesStream } from './projection.ts';
+import { type DecodeDeps, decodeRun, type Item } from './decoder.ts';
+import { type Applies, type Order, type Projection, usesStream } from './projection.ts';
 import { type Advance, MAX_PARKED_STREAMS, type ParkedStream, type ProjectionStore } from './store.ts';
 
 export const REPLAY = 'projection.replay-requested';
@@ -16,12 +15,10 @@ export const DISCARD = 'projection.discard-requested';
 /** Longer errors are cut, in characters. */
 const MAX_ERROR_CHARS = 300;
 
-export interface ApplyDeps<T> {
+export interface ApplyDeps<T> extends DecodeDeps {
   readonly projection: Projection<T>;
   readonly store: Pick<ProjectionStore<T>, 'isTransient'>;
   readonly log: Pick<EventLog, 'readStream'>;
-  readonly decoder: Decoder;
-  readonly clock: Clock;
 }
 
 /** The batch met an event that fails for good: do it again with care. */
@@ -52,6 +49,7 @@ export async function applyItems<T>(
   careful: boolean,
 ): Promise<Applied> {
   const { projection, store } = deps;
+  const applier: Applies<T> = projection;
   const parked = new Map(parkedBefore);
   const touched = new Set<StreamId>();
   const changed = new Map<StreamId, Position>();
@@ -61,14 +59,18 @@ export async function applyItems<T>(
     changed.set(stream, position);
   };
   /** True when the event's stream is parked: it waits behind the others. */
-  const waits = (event: Pick<Decoded, 'stream' | 'version'>): boolean => {
+  const waits = (event: Pick<DecodedEvent, 'stream' | 'version'>): boolean => {
     const stream = parked.get(event.stream);
     if (!stream) return false;
     parked.set(event.stream, { ...stream, lastVersion: event.version, events: stream.events + 1 });
     touched.add(event.stream);
     return true;
   };
-  const park = (event: Pick<Decoded, 'stream' | 'version' | 'position'>, error: unknown, at: Position) => {
+  const park = (
+    event: Pick<DecodedEvent, 'stream' | 'version' | 'position'>,
+    error: unknown,
+    at: Position,
+  ) => {
     if (parked.size >= MAX_PARKED_STREAMS) {
       throw new TooManyParked(`${MAX_PARKED_STREAMS} streams are parked: ${describe(error)}`);
     }
@@ -84,20 +86,20 @@ export async function applyItems<T>(
     tell(event.stream, at);
   };
 
-  const applyFast = async (events: readonly Decoded[]) => {
+  const applyFast = async (events: readonly DecodedEvent[]) => {
     try {
-      await projection.apply(advance.tx, advance.tables, events);
+      await applier.apply(advance.tx, advance.tables, events);
     } catch (error) {
       if (store.isTransient(error)) throw error;
       throw new NeedsCare('an event fails', { cause: error });
     }
     for (const event of events) tell(event.stream, event.position);
   };
-  const applyCareful = async (events: readonly Decoded[], at: Position | null): Promise<void> => {
+  const applyCareful = async (events: readonly DecodedEvent[], at: Position | null): Promise<void> => {
     const flowing = events.filter((event) => !waits(event));
     if (flowing.length === 0) return;
     try {
-      await advance.savepoint(() => projection.apply(advance.tx, advance.tables, flowing));
+      await advance.savepoint(() => applier.apply(advance.tx, advance.tables, flowing));
       for (const event of flowing) tell(event.stream, at ?? event.position);
     } catch (error) {
       if (store.isTransient(error)) throw error;
@@ -108,7 +110,7 @@ export async function applyItems<T>(
     }
   };
 
-  const carryOut = async (request: Decoded) => {
+  const carryOut = async (request: DecodedEvent) => {
     const was = parked.get(request.stream);
     if (!was) return;
     const waiting = await waitingEvents(deps, was, request);
@@ -127,7 +129,7 @@ export async function applyItems<T>(
     }
   };
 
-  let run: Decoded[] = [];
+  let run: DecodedEvent[] = [];
   const flush = async () => {
     const events = run;
     run = [];
@@ -166,18 +168,22 @@ export function isUsedBy(
   return (projection.types.has(event.type) || isRequest(event.type)) && usesStream(projection, event);
 }
 
-function names(request: Decoded, projection: string): boolean {
+function names(request: DecodedEvent, projection: string): boolean {
   return (request.data as { projection: string }).projection === projection;
 }
 
 /** What waits in the stream, up to the request. */
-async function waitingEvents<T>(deps: ApplyDeps<T>, parked: ParkedStream, request: Decoded): Promise<Item[]> {
+async function waitingEvents<T>(
+  deps: ApplyDeps<T>,
+  parked: ParkedStream,
+  request: DecodedEvent,
+): Promise<Item[]> {
   const recorded = await deps.log.readStream(request.stream, {
     after: parked.firstVersion - 1,
     through: request.version - 1,
   });
   const used = recorded.filter((event) => deps.projection.types.has(event.type));
-  const { items, newer } = await decodeRun(deps.decoder, used, deps.clock);
+  const { items, newer } = await decodeRun(deps, used);
   if (!newer) return [...items];
   const rest: readonly Recorded[] = used.slice(items.length);
   return [...items, ...rest.map((event) => ({ event, error: newer.error }))];

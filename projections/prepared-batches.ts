@@ -1,8 +1,7 @@
 /** Reads the log for one projection, and makes each slice ready to be applied. */
-import type { Clock } from '../commands/clock.ts';
 import type { EventLog } from '../commands/event-log.ts';
 import { type Bookmark, type Position, type Recorded, START } from '../schemas/envelope.ts';
-import { type Decoder, decodeRun, type Item } from './decoder.ts';
+import { type DecodeDeps, decodeRun, type Item } from './decoder.ts';
 import { eventMismatch, historyMismatch, marksMismatch } from './history-check.ts';
 import { isUsedBy } from './parking.ts';
 import { covered, type Marks } from './places.ts';
@@ -33,11 +32,9 @@ export interface PreparedBatch {
   readonly mismatch: string | null;
 }
 
-export interface PrepareDeps {
-  readonly projection: Order & Pick<Projection<never>, 'types'>;
+export interface PrepareDeps extends DecodeDeps {
+  readonly projection: Order & Pick<Projection<never>, 'types' | 'reads'>;
   readonly log: Pick<EventLog, 'subscribe' | 'head' | 'eventIdAt'>;
-  readonly decoder: Decoder;
-  readonly clock: Clock;
 }
 
 export interface PrepareOptions {
@@ -92,7 +89,7 @@ export async function* preparedBatches(
     const [ofBookmark, ofMarks, run] = await Promise.all([
       checkHead ? historyMismatch(log, before) : eventMismatch(log, before),
       marksMismatch(log, marks, before.position),
-      decodeRun(deps.decoder, used, clock),
+      decodeRun(deps, used),
     ]);
     const mismatch = ofBookmark ?? ofMarks;
     if (run.newer) events = events.slice(0, events.indexOf(run.newer.event));

@@ -1,5 +1,13 @@
 /** A projection: the only thing that writes a read model, from events alone. */
-import type { Decoded, Epoch, EventId, Position, Recorded } from '../schemas/envelope.ts';
+import type {
+  Decoded,
+  DecodedEvent,
+  Epoch,
+  EventId,
+  Position,
+  PublicDecoded,
+  Recorded,
+} from '../schemas/envelope.ts';
 import { topicDomainOf } from '../schemas/topics.ts';
 
 /** The transaction that a projection writes in. */
@@ -19,7 +27,28 @@ export interface TableSpec {
   readonly key: readonly string[];
 }
 
-export type Projection<T = Tx> = Writes<T> & Order;
+export type Projection<T = Tx> = Writes<T> & Order & Reads<T>;
+
+/**
+ * What of its events it is given, and so what can park a stream. `apply` takes events of its types, in log
+ * order. Deterministic: the same events make the same rows.
+ */
+export type Reads<T> =
+  | {
+      /** All that people wrote too. A sealed field that does not open parks the stream. */
+      readonly reads: 'personal';
+      apply(tx: T, tables: Tables, events: readonly Decoded[]): Promise<void>;
+    }
+  | {
+      /** No personal field: all are null, none is opened, and whether one is damaged is never known. */
+      readonly reads: 'public';
+      apply(tx: T, tables: Tables, events: readonly PublicDecoded[]): Promise<void>;
+    };
+
+/** Any projection, given events that were decoded as it asked (`decodeRun`). */
+export interface Applies<T> {
+  apply(tx: T, tables: Tables, events: readonly DecodedEvent[]): Promise<void>;
+}
 
 export type Order =
   /** Needs the log's order, and follows the log itself. */
@@ -45,8 +74,6 @@ interface Writes<T> {
   readonly publishesChanges: boolean;
   /** Makes the tables. No clock, no randomness, no sequence in a default. */
   create(tx: T, tables: Tables): Promise<void>;
-  /** Applies events of its types, in log order. Deterministic: the same events make the same rows. */
-  apply(tx: T, tables: Tables, events: readonly Decoded[]): Promise<void>;
 }
 
 /** What was seen in one snapshot: which history, which tables, through which position. */

@@ -16,6 +16,7 @@ const counts: Projection<MemoryTx> = {
   order: 'log',
   types: new Set(['thing.happened']),
   tables: [{ name: 'counts', key: ['key'] }],
+  reads: 'public',
   publishesChanges: false,
   create: () => Promise.resolve(),
   async apply(tx, tables, events) {

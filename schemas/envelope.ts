@@ -61,11 +61,8 @@ export interface Recorded extends NewEvent {
   readonly position: Position;
 }
 
-/**
- * An event decoded: data upcast to the current schema version and checked, personal fields in the
- * clear, or `null` where they cannot be read.
- */
-export interface Decoded<Type extends string = string, Data = unknown> {
+/** An event decoded: data upcast to the current schema version and checked. */
+export interface DecodedEvent<Type extends string = string, Data = unknown> {
   readonly id: EventId;
   readonly type: Type;
   readonly data: Data;
@@ -74,10 +71,22 @@ export interface Decoded<Type extends string = string, Data = unknown> {
   readonly position: Position;
   readonly timeMs: number;
   readonly metadata: Metadata;
+}
+
+/** With personal fields in the clear, or `null` where they cannot be read. */
+export interface Decoded<Type extends string = string, Data = unknown> extends DecodedEvent<Type, Data> {
   /** Paths of fields whose data key was destroyed by an erasure. */
   readonly erased: readonly string[];
   /** Paths of fields whose data key is missing although nothing erased it. */
   readonly lost: readonly string[];
+}
+
+/** With nothing opened: every personal field is `null`, and what became of it was not asked. */
+export interface PublicDecoded<Type extends string = string, Data = unknown>
+  extends DecodedEvent<Type, Data> {
+  /** Not lists, so that the compiler takes neither kind for the other. */
+  readonly erased: null;
+  readonly lost: null;
 }
 
 /** A run of the log. `through` may be past the last event: nothing else lies up to it. */

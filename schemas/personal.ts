@@ -13,11 +13,20 @@ export interface PersonalField {
 
 export const personalFields = z.registry<PersonalField>();
 
+/** For the compiler alone: the same mark in a field's type. */
+declare const isPersonal: unique symbol;
+export type Personal<S extends z.ZodType> = z.ZodNullable<S> & { readonly [isPersonal]: true };
+
+/** What is left of the data of a schema when nothing is opened. */
+export type PublicPart<O extends z.ZodObject> = {
+  [F in keyof z.infer<O>]: O['shape'][F & string] extends Personal<z.ZodType> ? null : z.infer<O>[F];
+};
+
 /** A personal field reads as `null` once its data key is gone. Only top-level fields can be personal. */
-export function personal<S extends z.ZodType>(schema: S, subjectField: string | null = null) {
+export function personal<S extends z.ZodType>(schema: S, subjectField: string | null = null): Personal<S> {
   const field = schema.nullable();
   personalFields.add(field, { subjectField });
-  return field;
+  return field as Personal<S>;
 }
 
 /** The same object, with any value in the fields named: for reading what was checked before it was sealed. */

@@ -7,7 +7,7 @@ import type { KeyDeps } from '../commands/keys/key-command.ts';
 import { revokeOwnedKey } from '../commands/keys/revoke-owned-key.ts';
 import type { Reactor } from '../commands/reactor.ts';
 import { keyStream } from '../commands/streams.ts';
-import type { Decoded, Position, TenantId } from '../schemas/envelope.ts';
+import type { DecodedEvent, Position, TenantId } from '../schemas/envelope.ts';
 import type { OwnerEvent } from '../schemas/events/keys.ts';
 
 export interface OwnedKeysRequest {
@@ -37,7 +37,7 @@ export function ownerRevocation(deps: KeyDeps, keysOfOwner: KeysOfOwner): Reacto
     name: OWNER_REVOCATION,
     types: new Set<OwnerEvent['type']>(['owner.keys-revoked']),
     async react(event, commandId) {
-      const { ownerId, reason } = (event as Decoded & OwnerEvent).data;
+      const { ownerId, reason } = (event as DecodedEvent & OwnerEvent).data;
       const tenant = event.metadata.tenant as TenantId;
       let after: Position | null = null;
       do {

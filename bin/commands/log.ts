@@ -20,7 +20,7 @@ import type { Pool } from '../../infra/postgres/pool.ts';
 import { postgresReactorCheckpoints } from '../../infra/postgres/reactor-checkpoints.ts';
 import { adoptEpoch } from '../../projections/adopt-epoch.ts';
 import {
-  type Decoded,
+  type DecodedEvent,
   type Epoch,
   type Position,
   parsePositionToken,
@@ -216,11 +216,11 @@ function positionGiven(text: string, epoch: Epoch): Position {
   return token.position;
 }
 
-function line(event: Decoded): string {
+function line(event: DecodedEvent): string {
   return `${event.position}  ${new Date(event.timeMs).toISOString()}  ${event.stream}@${event.version}  ${event.type}  ${event.metadata.actor}  ${JSON.stringify(event.data)}`;
 }
 
-function shown(event: Decoded, epoch: Parameters<typeof positionToken>[0]): object {
+function shown(event: DecodedEvent, epoch: Parameters<typeof positionToken>[0]): object {
   const { timeMs, position, ...rest } = event;
   return { position: positionToken(epoch, position), time: new Date(timeMs).toISOString(), ...rest };
 }

@@ -1,10 +1,9 @@
 /** What a key was: its own, its owner's and its tenant's streams folded from the log, by the same rules. */
-import type { Decoded, Position, Recorded, StreamId } from '../../schemas/envelope.ts';
+import type { DecodedEvent, Position, Recorded, StreamId } from '../../schemas/envelope.ts';
 import type { VerifyCode } from '../../schemas/verify-codes.ts';
 import type { VerdictCheck } from '../../schemas/views/keys.ts';
-import type { Codec } from '../codec.ts';
 import type { Evolve, Fact } from '../decider.ts';
-import { decodeStream, ownEvents } from '../decode-stream.ts';
+import { decodeStream, ownEvents, type StreamDecoder } from '../decode-stream.ts';
 import type { EventLog } from '../event-log.ts';
 import { keyStream, ownerStream, tenantStream } from '../streams.ts';
 import { evolveTenant, noTenant, type TenantState } from '../tenants/tenant-state.ts';
@@ -15,7 +14,7 @@ import type { VerdictRequest } from './verdict.ts';
 
 export interface AsOfDeps {
   readonly log: Pick<EventLog, 'readStream'>;
-  readonly codec: Pick<Codec, 'decode'>;
+  readonly codec: StreamDecoder;
 }
 
 /**
@@ -92,7 +91,7 @@ export async function eventsThrough(
   stream: StreamId,
   moment: Moment,
   tenant?: string,
-): Promise<readonly Decoded[]> {
+): Promise<readonly DecodedEvent[]> {
   const recorded = await deps.log.readStream(stream);
   const all = tenant === undefined ? recorded : ownEvents(recorded, tenant);
   const isAfter = (event: Recorded) =>
@@ -108,7 +107,7 @@ async function foldThrough<S, E>(
   stream: StreamId,
   moment: Moment,
   tenant?: string,
-): Promise<{ readonly state: S; readonly last: Decoded | undefined }> {
+): Promise<{ readonly state: S; readonly last: DecodedEvent | undefined }> {
   const events = await eventsThrough(deps, stream, moment, tenant);
   return {
     state: events.reduce((state, event) => evolve(state, event as unknown as Fact<E>), initial),

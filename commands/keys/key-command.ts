@@ -1,5 +1,5 @@
 /** What all commands at one key share: who asks, what they fold besides the key, what is refused first. */
-import type { Decoded, StreamId, TenantId } from '../../schemas/envelope.ts';
+import type { DecodedEvent, StreamId, TenantId } from '../../schemas/envelope.ts';
 import type { KeyEvent, OwnerEvent } from '../../schemas/events/keys.ts';
 import type { Decision } from '../decider.ts';
 import { reject } from '../decider.ts';
@@ -62,7 +62,7 @@ export interface KeyChange<C> {
   /** Pure. */
   decide(command: C & KeyFacts, key: KeyState): Decision<KeyEvent>;
   /** What the decider is told, made anew for each attempt; `key` is the caller's own. */
-  command(facts: KeyFacts, key: KeyState, events: readonly Decoded[]): C;
+  command(facts: KeyFacts, key: KeyState, events: readonly DecodedEvent[]): C;
 }
 
 type Accepted<S> = Extract<Outcome<S>, { kind: 'accepted' }>;

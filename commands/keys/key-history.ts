@@ -1,6 +1,6 @@
 /** What happened to a key, change by change, told from the log. */
 import { isDeepStrictEqual } from 'node:util';
-import { type Decoded, type Epoch, type Position, positionToken } from '../../schemas/envelope.ts';
+import { type DecodedEvent, type Epoch, type Position, positionToken } from '../../schemas/envelope.ts';
 import type { KeyEvent, OwnerEvent } from '../../schemas/events/keys.ts';
 import type { FieldChange, KeyChange } from '../../schemas/views/keys.ts';
 import type { Fact } from '../decider.ts';
@@ -83,7 +83,7 @@ export function keyChangeView(epoch: Epoch, entry: HistoryEntry): KeyChange {
   };
 }
 
-function entryOf(event: Decoded, changes: readonly FieldChange[]): HistoryEntry {
+function entryOf(event: DecodedEvent, changes: readonly FieldChange[]): HistoryEntry {
   const data = event.data as { readonly reason?: string | null; readonly source?: string | null };
   return {
     type: event.type,

@@ -1,5 +1,5 @@
 /** A process that stops gives back what it leased and did not spend. */
-import type { Decoded } from '../../schemas/envelope.ts';
+import type { DecodedEvent } from '../../schemas/envelope.ts';
 import type { KeyEvent } from '../../schemas/events/keys.ts';
 import type { Decision } from '../decider.ts';
 import type { CommandContext } from '../execute.ts';
@@ -49,9 +49,9 @@ export function returnCredits(
   });
 }
 
-function leaseIn(events: readonly Decoded[], leaseId: string): ReturnCredits['lease'] {
+function leaseIn(events: readonly DecodedEvent[], leaseId: string): ReturnCredits['lease'] {
   let lease: ReturnCredits['lease'] = null;
-  for (const event of events as unknown as readonly (KeyEvent & Pick<Decoded, 'version'>)[]) {
+  for (const event of events as unknown as readonly (KeyEvent & Pick<DecodedEvent, 'version'>)[]) {
     if (event.type === 'key.credits-leased' && event.data.leaseId === leaseId) {
       lease = { version: event.version, amount: event.data.amount, returned: false };
     }

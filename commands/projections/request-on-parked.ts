@@ -2,7 +2,7 @@
  * Replay and discard are events on the parked stream itself. That stream may hold what cannot be decoded,
  * so nothing but its envelopes is read.
  */
-import type { Decoded, Metadata, Recorded, StreamId } from '../../schemas/envelope.ts';
+import type { DecodedEvent, Metadata, Recorded, StreamId } from '../../schemas/envelope.ts';
 import type { ProjectionEvent } from '../../schemas/events/projections.ts';
 import type { Codec } from '../codec.ts';
 import type { Decider } from '../decider.ts';
@@ -31,15 +31,15 @@ export function requestOnParked(
 function envelopesOnly(codec: Codec): Codec {
   return {
     encode: (events) => codec.encode(events),
-    decode: async (events) => events.map(envelopeOf),
-    decodePublic: envelopeOf,
+    decode: async (events) => events.map((event) => ({ ...envelopeOf(event), erased: [], lost: [] })),
+    decodePublic: (event) => ({ ...envelopeOf(event), erased: null, lost: null }),
   };
 }
 
-function envelopeOf(event: Recorded): Decoded {
+function envelopeOf(event: Recorded): DecodedEvent {
   const { id, type, stream, version, position, timeMs } = event;
   const metadata = metadataOf(event);
-  return { id, type, stream, version, position, timeMs, metadata, data: null, erased: [], lost: [] };
+  return { id, type, stream, version, position, timeMs, metadata, data: null };
 }
 
 /** As it was written; the tenant of a stream is that of its first event. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Decoded } from '../../schemas/envelope.ts';
+import type { DecodedEvent } from '../../schemas/envelope.ts';
 import { gate } from '../../test/contracts/feed-fixtures.ts';
 import { fedProjection } from '../../test/support/fed-projection.ts';
 import { until } from '../../test/support/platform-process.ts';
@@ -150,7 +150,7 @@ describe('a projection on Kafka', { skip: without('kafka'), concurrency: true },
 function holding() {
   const [held, release] = gate();
   let begun = 0;
-  const hold = async (events: readonly Decoded[]): Promise<void> => {
+  const hold = async (events: readonly DecodedEvent[]): Promise<void> => {
     if (!events.some(({ data }) => (data as { hold?: true }).hold)) return;
     begun += 1;
     await held;

@@ -25,6 +25,7 @@ const letters: Projection<Tx> = {
   order: 'log',
   types: new Set(),
   tables: [{ name: 'letters', key: ['letter'] }],
+  reads: 'public',
   publishesChanges: true,
   async create(tx, tables) {
     await tx.query(

@@ -26,6 +26,7 @@ const numbers: Projection<Tx> = {
   order: 'log',
   types: new Set(),
   tables: [{ name: 'numbers', key: ['n'] }],
+  reads: 'public',
   publishesChanges: true,
   async create(tx, tables) {
     await tx.query(`CREATE TABLE ${tables('numbers')} (n bigint PRIMARY KEY)`);

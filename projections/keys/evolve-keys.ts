@@ -1,7 +1,7 @@
 /** Key events folded onto stored keys, by the same evolve that commands, verify and `asOf` fold with. */
 import { evolveKey, noKey } from '../../commands/keys/key-state.ts';
 import { keyIdOfStream } from '../../commands/streams.ts';
-import type { DecodedKeyEvent } from '../../schemas/events/keys.ts';
+import type { EitherKeyEvent } from '../../schemas/events/keys.ts';
 import { BrokenStream } from '../broken-stream.ts';
 import type { KeyRows, StoredKey } from './key-rows.ts';
 
@@ -9,7 +9,7 @@ import type { KeyRows, StoredKey } from './key-rows.ts';
 export function evolveKeys<Stored extends StoredKey>(
   rows: KeyRows<Stored>,
   stored: Map<string, Stored>,
-  events: readonly DecodedKeyEvent[],
+  events: readonly EitherKeyEvent[],
 ): void {
   for (const event of events) {
     const keyId = keyIdOfEvent(event);
@@ -18,13 +18,13 @@ export function evolveKeys<Stored extends StoredKey>(
   }
 }
 
-export function keyIdOfEvent(event: DecodedKeyEvent): string {
+export function keyIdOfEvent(event: EitherKeyEvent): string {
   const keyId = keyIdOfStream(event.stream);
   if (keyId === null) throw new BrokenStream(event, 'a key event outside a stream of a key');
   return keyId;
 }
 
-function evolveStored(before: StoredKey | null, keyId: string, event: DecodedKeyEvent): StoredKey {
+function evolveStored(before: StoredKey | null, keyId: string, event: EitherKeyEvent): StoredKey {
   if (event.type === 'key.issued') {
     if (before) throw new BrokenStream(event, 'the key was issued before');
     if (event.data.keyId !== keyId) throw new BrokenStream(event, 'it issues a key of another stream');

@@ -1,5 +1,5 @@
 /** Key events folded onto the rows that are stored: the one place from which both key projections get them. */
-import type { DecodedKeyEvent } from '../../schemas/events/keys.ts';
+import type { EitherKeyEvent } from '../../schemas/events/keys.ts';
 import type { Tables, Tx } from '../projection.ts';
 import { evolveKeys, keyIdOfEvent } from './evolve-keys.ts';
 import type { KeyRows, StoredKey } from './key-rows.ts';
@@ -14,12 +14,12 @@ export async function foldKeys<Stored extends StoredKey>(
   rows: KeyRows<Stored>,
   tx: Tx,
   tables: Tables,
-  events: readonly DecodedKeyEvent[],
+  events: readonly EitherKeyEvent[],
 ): Promise<Folded<Stored>> {
   // The first event of a stream is among them: there is no row to load.
   const fresh = new Set(events.filter((event) => event.version === 1).map(keyIdOfEvent));
-  const ofFresh: DecodedKeyEvent[] = [];
-  const ofKnown: DecodedKeyEvent[] = [];
+  const ofFresh: EitherKeyEvent[] = [];
+  const ofKnown: EitherKeyEvent[] = [];
   for (const event of events) (fresh.has(keyIdOfEvent(event)) ? ofFresh : ofKnown).push(event);
   const after = new Map<string, Stored>();
   const before = new Map<string, Stored>();

@@ -221,7 +221,7 @@ describe('the list of keys', () => {
       let later: Promise<void> | undefined;
       let done = false;
       await pool().transaction(async (tx) => {
-        await keyListProjection.apply(tx, model.tables, [events[first]]);
+        await model.applyIn(tx, [events[first]]);
         later = model.apply([events[second]]).then(() => {
           done = true;
         });

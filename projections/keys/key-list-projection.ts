@@ -30,6 +30,7 @@ export const keyListProjection: Projection = {
   domains: ['keys', 'owners', 'subjects'],
   types: new Set([keyEvents, ownerEvents, subjectEvents].flatMap(Object.keys)),
   tables: keyListTables,
+  reads: 'personal',
   publishesChanges: false,
   create: createKeyListTables,
   async apply(tx, tables, events) {

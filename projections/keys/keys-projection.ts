@@ -1,7 +1,8 @@
 /**
  * The read model that verify trusts, in the order of the log (`key_list` is what management lists): keys,
  * the digests by which foreign ones are found, their owners' revoke-alls, their tenants' standing. Neither
- * names nor metadata, so that nothing in it is an erasure's to blank.
+ * names nor metadata, so that nothing in it is an erasure's to blank; nor is any of them opened for it, so
+ * that neither a damaged one nor a key store that is away can stop a revocation.
  *
  * A batch costs the same number of statements however many events it has: the rows of its keys are loaded
  * in one, evolved in memory, and written in one a table. Each table follows one kind of stream, so that a
@@ -9,12 +10,12 @@
  * its owner is never written down: queries join it (`isRevoked`).
  */
 import {
-  type DecodedKeyEvent,
-  type DecodedOwnerEvent,
   keyEvents,
   ownerEvents,
+  type PublicKeyEvent,
+  type PublicOwnerEvent,
 } from '../../schemas/events/keys.ts';
-import { type DecodedTenantEvent, tenantEvents } from '../../schemas/events/tenants.ts';
+import { type PublicTenantEvent, tenantEvents } from '../../schemas/events/tenants.ts';
 import type { Projection } from '../projection.ts';
 import { upsertEach } from '../upsert-rows.ts';
 import { writeDigests } from './digest-rows.ts';
@@ -30,12 +31,13 @@ export const keysProjection: Projection = {
   order: 'log',
   types: new Set([keyEvents, ownerEvents, tenantEvents].flatMap(Object.keys)),
   tables: keysTables,
+  reads: 'public',
   publishesChanges: true,
   create: createKeysTables,
   async apply(tx, tables, events) {
-    const keys = events.filter((e) => e.type in keyEvents) as DecodedKeyEvent[];
-    await foldTenants(tx, tables, events.filter((e) => e.type in tenantEvents) as DecodedTenantEvent[]);
-    await foldOwners(tx, tables, events.filter((e) => e.type in ownerEvents) as DecodedOwnerEvent[]);
+    const keys = events.filter((e) => e.type in keyEvents) as PublicKeyEvent[];
+    await foldTenants(tx, tables, events.filter((e) => e.type in tenantEvents) as PublicTenantEvent[]);
+    await foldOwners(tx, tables, events.filter((e) => e.type in ownerEvents) as PublicOwnerEvent[]);
     const { before, after } = await foldKeys(leanKeys, tx, tables, keys);
     await upsertEach(tx, leanTarget(tables), [...after.values()], leanRowOf);
     await writeDigests(tx, tables, before, after);

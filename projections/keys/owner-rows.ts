@@ -1,6 +1,6 @@
 /** Owners as rows: the latest revoke-all of each. Both read models of keys have them. */
 import { evolveOwner, noOwner, type OwnerState } from '../../commands/keys/owner-state.ts';
-import type { DecodedOwnerEvent } from '../../schemas/events/keys.ts';
+import type { EitherOwnerEvent } from '../../schemas/events/keys.ts';
 import { BrokenStream } from '../broken-stream.ts';
 import type { Tables, Tx } from '../projection.ts';
 import { upsertRows } from '../upsert-rows.ts';
@@ -34,17 +34,13 @@ export async function createOwnersTable(tx: Tx, tables: Tables): Promise<void> {
 }
 
 /** Folds the events onto the owners that they tell of, and writes these. */
-export async function foldOwners(
-  tx: Tx,
-  tables: Tables,
-  events: readonly DecodedOwnerEvent[],
-): Promise<void> {
+export async function foldOwners(tx: Tx, tables: Tables, events: readonly EitherOwnerEvent[]): Promise<void> {
   if (events.length === 0) return;
-  const refOf = ({ metadata, data }: DecodedOwnerEvent) => ({
+  const refOf = ({ metadata, data }: EitherOwnerEvent) => ({
     tenant: metadata.tenant,
     ownerId: data.ownerId,
   });
-  const nameOf = (event: DecodedOwnerEvent) => ownerKey(event.metadata.tenant, event.data.ownerId);
+  const nameOf = (event: EitherOwnerEvent) => ownerKey(event.metadata.tenant, event.data.ownerId);
   const owners = await loadOwners(tx, tables, new Map(events.map((e) => [nameOf(e), refOf(e)])));
   for (const event of events) {
     const stored = owners.get(nameOf(event))!;

@@ -1,8 +1,8 @@
 /** What verify needs of tenants: their standing. */
 import { tenantIdOfStream } from '../../commands/streams.ts';
 import { evolveTenant, noTenant, type TenantState } from '../../commands/tenants/tenant-state.ts';
-import type { Decoded } from '../../schemas/envelope.ts';
-import type { DecodedTenantEvent } from '../../schemas/events/tenants.ts';
+import type { DecodedEvent } from '../../schemas/envelope.ts';
+import type { PublicTenantEvent } from '../../schemas/events/tenants.ts';
 import { BrokenStream } from '../broken-stream.ts';
 import type { Tables, Tx } from '../projection.ts';
 import { upsertRows } from '../upsert-rows.ts';
@@ -11,7 +11,7 @@ import { tenantsTarget } from './keys-tables.ts';
 export async function foldTenants(
   tx: Tx,
   tables: Tables,
-  events: readonly DecodedTenantEvent[],
+  events: readonly PublicTenantEvent[],
 ): Promise<void> {
   if (events.length === 0) return;
   const ids = [...new Set(events.map(tenantOf))];
@@ -56,7 +56,7 @@ export async function foldTenants(
   await upsertRows(tx, tenantsTarget(tables), rows);
 }
 
-function tenantOf(event: Decoded): string {
+function tenantOf(event: DecodedEvent): string {
   const id = tenantIdOfStream(event.stream);
   if (id === null) throw new BrokenStream(event, 'a tenant event outside a stream of a tenant');
   return id;

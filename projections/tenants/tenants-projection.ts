@@ -25,6 +25,7 @@ export const tenantsProjection: Projection = {
   domains: ['tenants'],
   types: new Set(Object.keys(tenantEvents)),
   tables: [{ name: 'tenants', key: ['tenant_id'] }],
+  reads: 'personal',
   publishesChanges: false,
   async create(tx, tables) {
     // `state`: the tenant's whole state as JSON text; a text column would refuse U+0000 in a name.

@@ -1,6 +1,6 @@
 /** A batch of usage events summed in memory, so that each row is written once. */
 import type { Position } from '../../schemas/envelope.ts';
-import type { DecodedUsageEvent } from '../../schemas/events/usage.ts';
+import type { PublicUsageEvent } from '../../schemas/events/usage.ts';
 import { ALL_KEYS, HOUR_MS, KEPT_DECISIONS, MINUTE_MS } from './usage-tables.ts';
 
 export interface CountRow {
@@ -33,7 +33,7 @@ export interface UsageSums {
   readonly dropped: readonly { tenant: string; decisions: number }[];
 }
 
-export function sumUsage(events: readonly DecodedUsageEvent[]): UsageSums {
+export function sumUsage(events: readonly PublicUsageEvent[]): UsageSums {
   const minutes = new Map<string, CountRow>();
   const hours = new Map<string, CountRow>();
   const used = new Map<string, { tenant: string; key_id: string; last_used_ms: number }>();

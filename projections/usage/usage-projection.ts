@@ -6,7 +6,7 @@
  * not matter, and what is too old goes by the newest minute in the events, never by a clock. A process
  * whose clock runs far ahead makes the read model forget sooner; the events stay.
  */
-import { type DecodedUsageEvent, usageEvents } from '../../schemas/events/usage.ts';
+import { type PublicUsageEvent, usageEvents } from '../../schemas/events/usage.ts';
 import type { Projection, Tables, Tx } from '../projection.ts';
 import { type CountRow, type DecisionRow, sumUsage } from './sum-usage.ts';
 import { createUsageTables, floorsOf, KEPT_DECISIONS, usageTables } from './usage-tables.ts';
@@ -17,10 +17,11 @@ export const usageProjection: Projection = {
   order: 'log',
   types: new Set(Object.keys(usageEvents)),
   tables: usageTables,
+  reads: 'public',
   publishesChanges: false,
   create: createUsageTables,
   async apply(tx, tables, events) {
-    const sums = sumUsage(events as DecodedUsageEvent[]);
+    const sums = sumUsage(events as PublicUsageEvent[]);
     const floors = await forget(tx, tables, sums.newestMs);
     await addCounts(
       tx,

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import type { Decoded } from '../envelope.ts';
+import type { Decoded, PublicDecoded } from '../envelope.ts';
+import type { PublicPart } from '../personal.ts';
 
 /** Turns data of schema version n into data of version n + 1. Pure: no clock, no randomness, no I/O. */
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
@@ -28,7 +29,12 @@ export type EventOf<D extends EventDefinitions> = {
   [T in keyof D & string]: { readonly type: T; readonly data: z.infer<D[T]['schema']> };
 }[keyof D & string];
 
-/** The union of a domain's events as they are read back. */
+/** The union of a domain's events as they are read back, personal fields opened. */
 export type DecodedOf<D extends EventDefinitions> = {
   [T in keyof D & string]: Decoded<T, z.infer<D[T]['schema']>>;
+}[keyof D & string];
+
+/** The same with nothing opened. What takes the opened ones takes these too, and reads null where they are personal. */
+export type PublicOf<D extends EventDefinitions> = {
+  [T in keyof D & string]: PublicDecoded<T, PublicPart<D[T]['schema']>>;
 }[keyof D & string];

@@ -15,7 +15,7 @@ import {
   reasonSchema,
   scopesSchema,
 } from '../values.ts';
-import { type DecodedOf, defineEvent, type EventOf } from './definition.ts';
+import { type DecodedOf, defineEvent, type EventOf, type PublicOf } from './definition.ts';
 
 /** One secret of a key: what a rebuild needs to verify it again. The secret itself is nowhere. */
 export const secretDigestSchema = z.strictObject({
@@ -173,6 +173,8 @@ export const keyEvents = {
 
 export type KeyEvent = EventOf<typeof keyEvents>;
 export type DecodedKeyEvent = DecodedOf<typeof keyEvents>;
+export type PublicKeyEvent = PublicOf<typeof keyEvents>;
+export type EitherKeyEvent = DecodedKeyEvent | PublicKeyEvent;
 
 /** What a person does to all keys of an owner is one event on the owner's stream. */
 export const ownerEvents = {
@@ -185,3 +187,5 @@ export const ownerEvents = {
 };
 export type OwnerEvent = EventOf<typeof ownerEvents>;
 export type DecodedOwnerEvent = DecodedOf<typeof ownerEvents>;
+export type PublicOwnerEvent = PublicOf<typeof ownerEvents>;
+export type EitherOwnerEvent = DecodedOwnerEvent | PublicOwnerEvent;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { personal } from '../personal.ts';
 import { reasonSchema, slugSchema } from '../values.ts';
-import { type DecodedOf, defineEvent, type EventOf } from './definition.ts';
+import { type DecodedOf, defineEvent, type EventOf, type PublicOf } from './definition.ts';
 
 export const tenantEvents = {
   'tenant.created': defineEvent(
@@ -26,3 +26,4 @@ export const tenantEvents = {
 
 export type TenantEvent = EventOf<typeof tenantEvents>;
 export type DecodedTenantEvent = DecodedOf<typeof tenantEvents>;
+export type PublicTenantEvent = PublicOf<typeof tenantEvents>;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { instantSchema, keyIdSchema } from '../values.ts';
 import { verifyCodeSchema } from '../verify-codes.ts';
-import { type DecodedOf, defineEvent, type EventOf } from './definition.ts';
+import { defineEvent, type EventOf, type PublicOf } from './definition.ts';
 
 export const MAX_USAGE_COUNTS = 500;
 export const MAX_USAGE_DECISIONS = 100;
@@ -45,4 +45,4 @@ export const usageEvents = {
   ),
 };
 export type UsageEvent = EventOf<typeof usageEvents>;
-export type DecodedUsageEvent = DecodedOf<typeof usageEvents>;
+export type PublicUsageEvent = PublicOf<typeof usageEvents>;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LEASE_MS } from '../../projections/runner.ts';
+import { verifyProjection } from '../../projections/verify-projection.ts';
 import { START } from '../../schemas/envelope.ts';
 import {
   A,
@@ -179,11 +180,35 @@ export function runnerContract<T>(engine: ProjectionStoreEngine<T>): void {
     assert.deepEqual(await f.values(), { [B]: [2, 4], [C]: [3] });
   });
 
+  for (const reads of ['personal', 'public'] as const) {
+    const outcome = reads === 'personal' ? 'parks its stream' : 'is nothing to know of';
+    test(`to a projection that reads what is ${reads}, a field that does not open ${outcome}`, async (t) => {
+      const f = await Fixture.open(t, engine);
+      await f.append(A, 'thing.strange', { value: 1, refuse: 'UndecodableEvent', sealed: true });
+      await f.append(B, 'thing.strange', { value: 2, refuse: 'UndecodableEvent' });
+      await f.add(A, 3);
+      await f.add(C, 4);
+      const deps = f.deps({ reads }, { decoder: refusingDecoder });
+      await f.catchUp(deps);
+      const flowing = reads === 'public' ? { [A]: [1, 3] } : {};
+      assert.deepEqual(await f.values(), { ...flowing, [C]: [4] });
+      assert.deepEqual((await f.parked()).map((p) => p.stream).sort(), reads === 'public' ? [B] : [A, B]);
+      // A rebuild reads the same, and so does the comparison with it.
+      const options = { holder: 'verify', signal: new AbortController().signal };
+      assert.equal((await verifyProjection(deps, options))!.differences, 0);
+      // What waits is read in the same way.
+      await f.replay(A);
+      await f.catchUp(deps);
+      assert.equal((await f.parked()).length, reads === 'public' ? 1 : 2);
+    });
+  }
+
   test('what may pass is retried and parks nothing', async (t) => {
     const f = await Fixture.open(t, engine);
     await f.add(A, 1, 2);
     let failures = 0;
     const decoder = {
+      ...refusingDecoder,
       decode: async (events: Parameters<typeof refusingDecoder.decode>[0]) => {
         if (events.length > 0 && failures++ < 2) throw new Error('the key store is away');
         return refusingDecoder.decode(events);

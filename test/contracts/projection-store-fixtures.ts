@@ -8,7 +8,14 @@ import type { Decoder } from '../../projections/decoder.ts';
 import type { Projection, TableSpec, Tables } from '../../projections/projection.ts';
 import { type ProjectionRunner, projectionRunner, type RunnerDeps } from '../../projections/runner.ts';
 import type { ProjectionStore } from '../../projections/store.ts';
-import { type Bookmark, type EventId, type Metadata, START, type StreamId } from '../../schemas/envelope.ts';
+import {
+  type Bookmark,
+  type DecodedEvent,
+  type EventId,
+  type Metadata,
+  START,
+  type StreamId,
+} from '../../schemas/envelope.ts';
 import { type MemoryEventLog, memoryEventLog } from '../engines/memory-event-log.ts';
 import { plainCodec } from '../simulation/plain-codec.ts';
 
@@ -45,12 +52,24 @@ export interface Flaws {
   revision?: number;
   /** May be fed by Kafka: then the streams are those of `K` and `O`. */
   fed?: boolean;
+  reads?: 'personal' | 'public';
   /** Called with the events of every apply. */
   onApply?(count: number): void | Promise<void>;
 }
 
 /** Keeps the values of each stream in the order in which they came. */
 export function thingsProjection<T>(engine: ProjectionStoreEngine<T>, flaws: Flaws = {}): Projection<T> {
+  const apply = async (tx: T, tables: Tables, events: readonly DecodedEvent[]) => {
+    await flaws.onApply?.(events.length);
+    const rows = engine.rows(tx, tables);
+    for (const event of events) {
+      const { value, poison } = event.data as { value: number; poison?: boolean };
+      const row = (await rows.get(event.stream)) as { values: number[] } | null;
+      await rows.put(event.stream, { values: [...(row?.values ?? []), value] });
+      // After a write, so that only a savepoint can undo it.
+      if (poison && !flaws.fixed) throw new Error(`value ${value} is poison`);
+    }
+  };
   return {
     name: 'things',
     revision: flaws.revision ?? 1,
@@ -59,17 +78,9 @@ export function thingsProjection<T>(engine: ProjectionStoreEngine<T>, flaws: Fla
     tables: [THINGS],
     publishesChanges: !flaws.fed,
     create: (tx, tables) => engine.create(tx, tables),
-    async apply(tx, tables, events) {
-      await flaws.onApply?.(events.length);
-      const rows = engine.rows(tx, tables);
-      for (const event of events) {
-        const { value, poison } = event.data as { value: number; poison?: boolean };
-        const row = (await rows.get(event.stream)) as { values: number[] } | null;
-        await rows.put(event.stream, { values: [...(row?.values ?? []), value] });
-        // After a write, so that only a savepoint can undo it.
-        if (poison && !flaws.fixed) throw new Error(`value ${value} is poison`);
-      }
-    },
+    ...(flaws.reads === 'public'
+      ? { reads: 'public' as const, apply }
+      : { reads: 'personal' as const, apply }),
   };
 }
 
@@ -214,17 +225,24 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** The decoder, refusing events whose data says how. */
+/** The decoder, refusing events whose data says how; and only to open them, those that say `sealed`. */
 export const refusingDecoder: Decoder = {
   async decode(events) {
     const decoded = await plainCodec.decode(events);
-    for (const event of decoded) {
-      const { refuse } = event.data as { refuse?: string };
-      if (refuse) throw Object.assign(new Error(`refused: ${refuse}`), { name: refuse });
-    }
+    for (const { data } of decoded) refuse(data);
+    return decoded;
+  },
+  decodePublic(event) {
+    const decoded = plainCodec.decodePublic(event);
+    if (!(decoded.data as { sealed?: boolean }).sealed) refuse(decoded.data);
     return decoded;
   },
 };
+
+function refuse(data: unknown): void {
+  const { refuse } = data as { refuse?: string };
+  if (refuse) throw Object.assign(new Error(`refused: ${refuse}`), { name: refuse });
+}
 
 /** Every call fails from `kill` on, as of a process that is gone. */
 export function killable<T>(store: ProjectionStore<T>): ProjectionStore<T> & { kill(): void } {

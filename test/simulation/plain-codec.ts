@@ -22,7 +22,7 @@ export const plainCodec: Codec = {
   async decode(events) {
     return events.map(decodePlain);
   },
-  decodePublic: decodePlain,
+  decodePublic: (event) => ({ ...decodePlain(event), erased: null, lost: null }),
 };
 
 export function decodePlain(event: Recorded): Decoded {

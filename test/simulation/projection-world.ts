@@ -36,6 +36,7 @@ export function ledgerProjection(mended: () => boolean): Projection<MemoryTx> {
     order: 'log',
     types: new Set([ENTRY]),
     tables: [{ name: 'ledgers', key: ['stream'] }],
+    reads: 'public',
     publishesChanges: true,
     create: async () => {},
     async apply(tx, tables, events) {

@@ -59,6 +59,7 @@ export const keysProjection: Projection<MemoryTx> = {
   order: 'log',
   types: new Set([...Object.keys(keyEvents), ...Object.keys(ownerEvents), ...Object.keys(tenantEvents)]),
   tables: [{ name: 'states', key: ['stream'] }],
+  reads: 'public',
   publishesChanges: true,
   create: async () => {},
   async apply(tx, tables, events) {

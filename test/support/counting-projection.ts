@@ -9,6 +9,7 @@ export const counts: Projection<MemoryTx> = {
   domains: ['keys'],
   types: new Set(['thing.happened']),
   tables: [{ name: 'counts', key: ['key'] }],
+  reads: 'public',
   publishesChanges: false,
   create: () => Promise.resolve(),
   async apply(tx, tables, events) {

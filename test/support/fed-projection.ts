@@ -12,7 +12,7 @@ import type { Projection, Tx } from '../../projections/projection.ts';
 import { projectionRunner, type RunnerDeps } from '../../projections/runner.ts';
 import {
   type CommandId,
-  type Decoded,
+  type DecodedEvent,
   type EventId,
   type Position,
   type StreamId,
@@ -29,7 +29,7 @@ import { openTestLog } from './postgres-log.ts';
 const READ_WAIT_MS = 5_000;
 
 /** Inside of the transaction, once the rows are written. */
-export type Applied = (events: readonly Decoded[]) => Promise<void>;
+export type Applied = (events: readonly DecodedEvent[]) => Promise<void>;
 
 /** Of each stream the versions that were applied, in the order in which they came. */
 function versions(applied: Applied): Projection<Tx> {
@@ -40,6 +40,7 @@ function versions(applied: Applied): Projection<Tx> {
     domains: ['keys', 'owners'],
     types: new Set(['thing.added']),
     tables: [{ name: 'versions', key: ['stream'] }],
+    reads: 'public',
     publishesChanges: false,
     async create(tx, tables) {
       await tx.query(`CREATE TABLE ${tables('versions')} (stream text PRIMARY KEY, applied int[] NOT NULL)`);

@@ -3,7 +3,7 @@ import { after, before } from 'node:test';
 import { createPool, type Pool } from '../../infra/postgres/pool.ts';
 import { migrateProjections } from '../../infra/postgres/projection-store.ts';
 import { revisionSchema, revisionTables } from '../../infra/postgres/revision-tables.ts';
-import type { Projection, Tables } from '../../projections/projection.ts';
+import type { Applies, Projection, Tables, Tx } from '../../projections/projection.ts';
 import type { Decoded, EventId, Position, StreamId } from '../../schemas/envelope.ts';
 import { testDatabase } from './postgres.ts';
 
@@ -12,6 +12,8 @@ export interface ReadModel {
   readonly tables: Tables;
   /** In one transaction, as the runner does. */
   apply(events: readonly Decoded[]): Promise<void>;
+  /** In a transaction of the test's own. */
+  applyIn(tx: Tx, events: readonly Decoded[]): Promise<void>;
   /** Every row of every table, by table, ordered by primary key. */
   rows(): Promise<Readonly<Record<string, readonly Record<string, unknown>[]>>>;
   /** The same projection's tables made anew, beside these. */
@@ -36,12 +38,14 @@ export function suitePool(): () => Pool {
 
 export async function readModel(pool: Pool, projection: Projection, revision = 1): Promise<ReadModel> {
   const tables = revisionTables(projection.name, revision);
+  const applier: Applies<Tx> = projection;
   await pool.query(`CREATE SCHEMA ${revisionSchema(projection.name, revision)}`);
   await pool.transaction((tx) => projection.create(tx, tables));
   return {
     pool,
     tables,
-    apply: (events) => pool.transaction((tx) => projection.apply(tx, tables, events)),
+    apply: (events) => pool.transaction((tx) => applier.apply(tx, tables, events)),
+    applyIn: (tx, events) => applier.apply(tx, tables, events),
     async rows() {
       const found: Record<string, readonly Record<string, unknown>[]> = {};
       for (const { name, key } of projection.tables) {

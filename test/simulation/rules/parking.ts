@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { DISCARD, REPLAY } from '../../../projections/parking.ts';
+import type { Applies } from '../../../projections/projection.ts';
 import { rebuildProjection } from '../../../projections/rebuild.ts';
 import type { ParkedStream, ProjectionStore } from '../../../projections/store.ts';
 import { type EventId, type StreamId, streamId } from '../../../schemas/envelope.ts';
@@ -152,7 +153,7 @@ async function replayByHand({ log, operator, scheduler }: World, stuck: ParkedSt
   const waiting = (await log.readStream(stuck.stream, { after: stuck.firstVersion - 1 })).map(decodePlain);
   for (let steps = scheduler.below(20); steps > 0; steps--) await scheduler.turn('by hand');
   const revision = (await operator.revisions(NAME)).find((r) => r.state === 'current')!;
-  const projection = ledgerProjection(() => true);
+  const projection: Applies<MemoryTx> = ledgerProjection(() => true);
   const lease = {
     projection: NAME,
     revision: revision.revision,
