@@ -1,32 +1,26 @@
 /** A real Kafka broker for tests: one node that is broker and controller, in a folder of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
 import { kafkaJars } from './kafka-jars.ts';
 import type { Cleanup } from './postgres.ts';
-import { endChild, sweepServer, unrefAll } from './server-sweeper.ts';
+import { type ServerKind, type ServerProcess, startServer } from './server-process.ts';
 
-const START_TIMEOUT_MS = 90_000;
-const STOP_TIMEOUT_MS = 20_000;
+const KAFKA: ServerKind = {
+  name: 'Kafka',
+  ready: 'Kafka Server started',
+  startTimeoutMs: 90_000,
+  endTimeoutMs: 20_000,
+};
 const MAX_HEAP = '-Xmx384m';
 
-export interface KafkaServer {
+/** Its data stay when it is killed. */
+export interface KafkaServer extends ServerProcess {
   /** `host:port`, as KAFKA_BROKERS takes it. */
   readonly brokers: string;
   readonly port: number;
-  readonly pid: number;
-  /** Ends the broker by this signal, and waits for its end; its data stay. */
-  kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-  /** Freezes or thaws it. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
-  /** Starts it again, on the same port and data. */
-  restart(): Promise<void>;
-  /** Ends it and removes its folder. */
-  stop(): Promise<void>;
 }
 
 export interface KafkaServerOptions {
@@ -35,64 +29,28 @@ export interface KafkaServerOptions {
   readonly advertisedPort?: number;
 }
 
-/** Its folder goes when it stops, or when this process ends in whatever way, and the broker with it. */
 export async function startKafka(options: KafkaServerOptions = {}): Promise<KafkaServer> {
   const jars = await kafkaJars();
-  const folder = await mkdtemp(join(tmpdir(), 'plinth-kafka-'));
-  const port = options.port ?? (await freePort());
+  const { port = await freePort() } = options;
   const controllerPort = await freePort();
-  const config = join(folder, 'server.properties');
-  await writeFile(config, properties(folder, port, controllerPort, options.advertisedPort ?? port));
-  await writeFile(join(folder, 'log4j.properties'), LOGGING);
-  const java = (main: string, ...args: string[]) =>
-    spawn(
-      'java',
-      [
-        ...[MAX_HEAP, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'],
-        `-Dlog4j.configuration=file:${join(folder, 'log4j.properties')}`,
-        ...['-cp', join(jars, '*'), main, ...args],
-      ],
-      { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
   const clusterId = randomBytes(16).toString('base64url').replaceAll('-', 'a');
-  await ends(
-    java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config),
-    'the format of its folder',
-  );
-
-  const pidFile = join(folder, 'pid');
-  const sweeper = sweepServer(pidFile, folder);
-  let broker: ChildProcess | null = null;
-  const launch = async () => {
-    broker = java('kafka.Kafka', config);
-    unrefAll(broker, broker.stdout, broker.stderr);
-    await writeFile(pidFile, String(broker.pid));
-    await ready(broker, folder);
-  };
-  const kill = async (signal: 'SIGTERM' | 'SIGKILL') => {
-    if (broker) await endChild(broker, signal, STOP_TIMEOUT_MS);
-  };
-  const stop = async () => {
-    await kill('SIGTERM');
-    await sweeper.sweep();
-  };
-  try {
-    await launch();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return {
-    brokers: `127.0.0.1:${port}`,
-    port,
-    get pid() {
-      return broker!.pid!;
-    },
-    kill,
-    signal: (signal) => void broker?.kill(signal),
-    restart: launch,
-    stop,
-  };
+  const server = await startServer(KAFKA, async (folder) => {
+    const config = join(folder, 'server.properties');
+    const logging = join(folder, 'log4j.properties');
+    await writeFile(config, properties(folder, port, controllerPort, options.advertisedPort ?? port));
+    await writeFile(logging, LOGGING);
+    const java = (main: string, ...args: string[]) => [
+      ...[MAX_HEAP, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', `-Dlog4j.configuration=file:${logging}`],
+      ...['-cp', join(jars, '*'), main, ...args],
+    ];
+    const format = java('kafka.tools.StorageTool', 'format', '-t', clusterId, '-c', config);
+    await ends(
+      spawn('java', format, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] }),
+      'the format of its folder',
+    );
+    return ['java', ...java('kafka.Kafka', config)];
+  });
+  return Object.assign(server, { brokers: `127.0.0.1:${port}`, port });
 }
 
 let own: Promise<KafkaServer> | undefined;
@@ -159,22 +117,6 @@ broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
 log.cleaner.dedupe.buffer.size=2097152
 `;
-}
-
-async function ready(broker: ChildProcess, folder: string): Promise<void> {
-  let said = '';
-  for (const stream of [broker.stdout!, broker.stderr!]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4_000);
-    });
-  }
-  const endMs = Date.now() + START_TIMEOUT_MS;
-  while (!said.includes('Kafka Server started')) {
-    if (broker.exitCode !== null || broker.signalCode !== null || Date.now() > endMs) {
-      throw new Error(`Kafka did not start in ${folder}: ${said}`);
-    }
-    await pause(50);
-  }
 }
 
 async function ends(child: ChildProcess, what: string): Promise<void> {

@@ -32,7 +32,7 @@ export interface RunOptions {
 function environment(env: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(
     ([name]) =>
-      !/^(PLINTH_|DATABASE_|KAFKA_|REDIS_URL|EVENT_LOG_URL|DATA_KEYS_URL|NODE_TEST_CONTEXT|NODE_OPTIONS)/.test(
+      !/^(PLINTH_|DATABASE_|KAFKA_|REDIS_|EVENT_LOG_URL|DATA_KEYS_URL|NODE_TEST_CONTEXT|NODE_OPTIONS)/.test(
         name,
       ),
   );

@@ -1,33 +1,28 @@
 /** Real Redis servers for tests: Debian's `redis-server`, each in a folder of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { freePort } from './free-port.ts';
 import type { Cleanup } from './postgres.ts';
-import { endChild, sweepServer, unrefAll } from './server-sweeper.ts';
+import { type ServerKind, type ServerProcess, startServer } from './server-process.ts';
 import { redisProgram } from './servers.ts';
 
-const START_TIMEOUT_MS = 20_000;
-const STOP_TIMEOUT_MS = 5_000;
+const REDIS: ServerKind = {
+  name: 'Redis',
+  ready: 'Ready to accept connections',
+  startTimeoutMs: 20_000,
+  endTimeoutMs: 5_000,
+};
 const CLUSTER_TIMEOUT_MS = 60_000;
 const CLUSTER_NODES = 3;
 
-export interface RedisServer {
+/** What it held it still has after a kill only if it is durable. */
+export interface RedisServer extends ServerProcess {
   /** As REDIS_URL takes it. */
   readonly url: string;
   readonly port: number;
-  /** Ends the server by this signal, and waits for its end. What it held is kept only if it is durable. */
-  kill(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-  /** Freezes or thaws it: connections stay, and hang. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void;
-  /** Starts it again, on the same port. */
-  restart(): Promise<void>;
   /** What `redis-cli` answers to these words. */
   cli(...words: string[]): Promise<string>;
-  /** Ends it and removes its folder. */
-  stop(): Promise<void>;
 }
 
 export interface RedisServerOptions {
@@ -38,62 +33,29 @@ export interface RedisServerOptions {
   readonly cluster?: boolean;
 }
 
-/** Ready in 25 to 45 ms. Its folder goes when it stops, or when this process ends in whatever way. */
+/** Ready in 25 to 45 ms. */
 export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'plinth-redis-'));
-  const port = options.port ?? (await freePort());
-  const pidFile = join(folder, 'pid');
-  const sweeper = sweepServer(pidFile, folder);
-  const args = [
-    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
-    ...['--appendonly', options.durable ? 'yes' : 'no'],
-    ...(options.password === undefined ? [] : ['--requirepass', options.password]),
+  const { port = await freePort(), password, durable = false } = options;
+  const cluster = [
+    ...['--cluster-enabled', 'yes', '--cluster-node-timeout', '2000'],
     // The port that nodes talk on is the other by 10,000, unless it is told.
-    ...(options.cluster
-      ? [
-          '--cluster-enabled',
-          'yes',
-          '--cluster-port',
-          String(await freePort()),
-          '--cluster-node-timeout',
-          '2000',
-          // As docs/operator.md asks for: a node that is gone takes only its own keys with it.
-          '--cluster-require-full-coverage',
-          'no',
-        ]
-      : []),
+    ...['--cluster-port', String(await freePort())],
+    // As docs/operator.md asks for: a node that is gone takes only its own keys with it.
+    ...['--cluster-require-full-coverage', 'no'],
   ];
-  let server: ChildProcess | null = null;
-  const launch = async () => {
-    server = spawn(redisProgram(), args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
-    unrefAll(server, server.stdout, server.stderr);
-    await writeFile(pidFile, String(server.pid));
-    await ready(server);
-  };
-  const kill = async (signal: 'SIGTERM' | 'SIGKILL') => {
-    if (server) await endChild(server, signal, STOP_TIMEOUT_MS);
-  };
-  const stop = async () => {
-    // A frozen one is ended too.
-    await kill('SIGKILL');
-    await sweeper.sweep();
-  };
-  try {
-    await launch();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  const login = options.password === undefined ? '' : `:${encodeURIComponent(options.password)}@`;
-  return {
+  const server = await startServer(REDIS, async (folder) => [
+    redisProgram(),
+    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', ''],
+    ...['--appendonly', durable ? 'yes' : 'no'],
+    ...(password === undefined ? [] : ['--requirepass', password]),
+    ...(options.cluster ? cluster : []),
+  ]);
+  const login = password === undefined ? '' : `:${encodeURIComponent(password)}@`;
+  return Object.assign(server, {
     url: `redis://${login}127.0.0.1:${port}`,
     port,
-    kill,
-    signal: (signal) => void server?.kill(signal),
-    restart: launch,
-    cli: (...words) => redisCli(['-p', String(port), ...words], options.password),
-    stop,
-  };
+    cli: (...words: string[]) => redisCli(['-p', String(port), ...words], password),
+  });
 }
 
 export interface RedisCluster {
@@ -132,22 +94,6 @@ export async function ownRedis(t: Cleanup, options: RedisServerOptions = {}): Pr
   const server = await startRedis(options);
   t.after(() => server.stop());
   return server;
-}
-
-async function ready(server: ChildProcess): Promise<void> {
-  let said = '';
-  for (const stream of [server.stdout!, server.stderr!]) {
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      said = (said + text).slice(-4_000);
-    });
-  }
-  const endMs = Date.now() + START_TIMEOUT_MS;
-  while (!said.includes('Ready to accept connections')) {
-    if (server.exitCode !== null || server.signalCode !== null || Date.now() > endMs) {
-      throw new Error(`Redis did not start: ${said}`);
-    }
-    await pause(5);
-  }
 }
 
 /** The program beside the server, or the one that the path has. */
