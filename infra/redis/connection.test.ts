@@ -271,7 +271,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     const states: string[] = [];
     let paid = 0;
     const redis = await ready(t, cluster.url, {
-      deadlineMs: 500,
+      deadlineMs: 1_000,
       onState: (state) => states.push(state),
       onCommand: (name, _, outcome) => (paid += name === 'get' && /late|lost/.test(outcome) ? 1 : 0),
     });

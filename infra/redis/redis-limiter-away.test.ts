@@ -112,7 +112,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
   it('answers for keys of a node that is gone by its share, and for the others as before', async (t) => {
     const cluster = await startRedisCluster();
     t.after(() => cluster.stop());
-    const { limiter } = await opened(t, cluster.url, [], true, 500);
+    const { limiter } = await opened(t, cluster.url, [], true, 1_000);
     const keys = Array.from({ length: 12 }, (_, i) => `key-${i}`);
     const small = { ...hundred, limit: 3 };
     const each = async () => {
