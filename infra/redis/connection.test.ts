@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import { Secret } from '../../schemas/secret.ts';
 import { startFaultProxy } from '../../test/support/fault-proxy.ts';
-import { ownRedis, startRedisCluster } from '../../test/support/redis-server.ts';
+import { failure, openedRedis, readyRedis, within20s } from '../../test/support/redis-connection.ts';
+import { ownRedis } from '../../test/support/redis-server.ts';
 import { without } from '../../test/support/servers.ts';
-import { openRedis, type RedisConnection, type RedisOptions } from './connection.ts';
-import { RedisFailure } from './redis-failure.ts';
+import { openRedis } from './connection.ts';
 import { redisScript } from './script.ts';
 
 const counter = redisScript('counter', "return {redis.call('INCRBY', KEYS[1], ARGV[1]), ARGV[2]}");
@@ -16,7 +15,7 @@ const counter = redisScript('counter', "return {redis.call('INCRBY', KEYS[1], AR
 describe('the connection to Redis', { skip: without('redis') }, () => {
   it('carries out commands, and scripts that the server does not know yet', async (t) => {
     const server = await ownRedis(t);
-    const redis = await ready(t, server.url);
+    const redis = await readyRedis(t, server.url);
     await redis.set('{a}1', 'x', 60_000);
     assert.equal(await redis.get('{a}1'), 'x');
     assert.deepEqual(await redis.mget(['{a}1', '{a}2']), ['x', null]);
@@ -29,14 +28,17 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
 
   it('names every key and channel by its prefix, so that platforms that share a server do not meet', async (t) => {
     const server = await ownRedis(t);
-    const [one, other] = [await ready(t, server.url), await ready(t, server.url, { prefix: 'other' })];
+    const [one, other] = [
+      await readyRedis(t, server.url),
+      await readyRedis(t, server.url, { prefix: 'other' }),
+    ];
     const heard: string[] = [];
     for (const [name, redis] of Object.entries({ one, other })) {
       redis.subscribe('news', (message) => heard.push(`${name} hears ${message}`));
       await redis.set('{a}1', name, 60_000);
       await redis.run(counter, ['{a}n'], [name.length, '']);
     }
-    await until(async () => {
+    await within20s(async () => {
       await one.publish('news', 'one');
       await other.publish('news', 'other');
       return new Set(heard).size > 1;
@@ -58,9 +60,9 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('says that it is away and fails at once while nothing listens, and comes back by itself', async (t) => {
     const server = await ownRedis(t);
     const states: string[] = [];
-    const redis = await ready(t, server.url, { onState: (state) => states.push(state) });
+    const redis = await readyRedis(t, server.url, { onState: (state) => states.push(state) });
     await server.kill('SIGKILL');
-    await until(() => redis.state() === 'away');
+    await within20s(() => redis.state() === 'away');
     await assert.rejects(redis.get('a'), failure('away'));
     await server.restart();
     assert.ok(await redis.whenReady(20_000));
@@ -71,7 +73,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('opens while there is no server, and is ready when there is', async (t) => {
     const server = await ownRedis(t);
     await server.kill('SIGKILL');
-    const redis = opened(t, server.url);
+    const redis = openedRedis(t, server.url);
     assert.equal(await redis.whenReady(20), false);
     await assert.rejects(redis.get('a'), failure('away'));
     await server.restart();
@@ -80,7 +82,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
 
   it('pays the deadline of a frozen server a few times, not with every command', async (t) => {
     const server = await ownRedis(t);
-    const redis = await ready(t, server.url, { deadlineMs: 250 });
+    const redis = await readyRedis(t, server.url, { deadlineMs: 250 });
     server.signal('SIGSTOP');
     for (let late = 0; redis.state() === 'ready'; late++) {
       assert.ok(late < 4, 'it is still taken for ready');
@@ -95,12 +97,12 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('gives up a connection that hangs and one that is cut, and is back when they are healed', async (t) => {
     const server = await ownRedis(t);
     const proxy = await startFaultProxy(t, { port: server.port });
-    const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 250 });
+    const redis = await readyRedis(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 250 });
     for (const fault of ['hang', 'cut'] as const) {
       const asked = redis.get('a').catch(() => {});
       proxy[fault]();
       await asked;
-      await until(() => redis.state() === 'away');
+      await within20s(() => redis.state() === 'away');
       proxy.heal();
       assert.ok(await redis.whenReady(20_000), fault);
       assert.equal(await redis.get('a'), null);
@@ -110,9 +112,9 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('is away while every answer is later than the deadline', async (t) => {
     const server = await ownRedis(t);
     const proxy = await startFaultProxy(t, { port: server.port });
-    const redis = await ready(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 250 });
+    const redis = await readyRedis(t, `redis://127.0.0.1:${proxy.port}`, { deadlineMs: 250 });
     proxy.slow(1_000);
-    await until(() => redis.state() === 'away');
+    await within20s(() => redis.state() === 'away');
     proxy.heal();
     assert.ok(await redis.whenReady(20_000));
   });
@@ -121,17 +123,17 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     const server = await ownRedis(t);
     const states: string[] = [];
     let refused = 0;
-    const redis = await ready(t, server.url, {
+    const redis = await readyRedis(t, server.url, {
       onState: (state) => states.push(state),
       onCommand: (name, _, outcome) => (refused += name === 'probe' && outcome === 'refused' ? 1 : 0),
     });
     await server.cli('config', 'set', 'maxmemory', '1');
-    await until(async () => {
+    await within20s(async () => {
       await redis.set('a', 'x', 60_000).catch(() => {});
       return redis.state() === 'away';
     });
     const before = refused;
-    await until(() => refused >= before + 4 || states.length > 2);
+    await within20s(() => refused >= before + 4 || states.length > 2);
     assert.deepEqual(states, ['ready', 'away']);
     await server.cli('config', 'set', 'maxmemory', '0');
     assert.ok(await redis.whenReady(20_000));
@@ -148,10 +150,10 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     });
     await once(address.listen(0, '127.0.0.1'), 'listening');
     t.after(() => void address.close());
-    const redis = await ready(t, `redis://127.0.0.1:${(address.address() as AddressInfo).port}`);
+    const redis = await readyRedis(t, `redis://127.0.0.1:${(address.address() as AddressInfo).port}`);
     leadsTo = after.port;
     await before.cli('replicaof', '127.0.0.1', String(after.port));
-    await until(() =>
+    await within20s(() =>
       redis.run(counter, ['{a}n'], [1, 'x']).then(
         () => true,
         () => false,
@@ -160,21 +162,9 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
     assert.equal(await after.cli('exists', 'plinth:{a}n'), '1');
   });
 
-  it('says that one node of a cluster is no server to itself', async (t) => {
-    const cluster = await startRedisCluster();
-    t.after(() => cluster.stop());
-    const told: string[] = [];
-    const redis = opened(t, cluster.nodes[0]!.url, {
-      onState: (state, why) => told.push(`${state}: ${why}`),
-    });
-    await until(() => told.some((one) => one.startsWith('away')));
-    assert.match(told.at(-1)!, /a node of a Redis Cluster: REDIS_URL must name several/);
-    assert.equal(await redis.whenReady(1_500), false);
-  });
-
   it('takes no more commands than may be in flight', async (t) => {
     const server = await ownRedis(t);
-    const redis = await ready(t, server.url);
+    const redis = await readyRedis(t, server.url);
     const answers = await Promise.allSettled(Array.from({ length: 10_001 }, () => redis.get('a')));
     const failures = answers.filter((answer) => answer.status === 'rejected');
     assert.ok(
@@ -187,7 +177,7 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
   it('keeps passwords and arguments out of what it says', async (t) => {
     const server = await ownRedis(t, { password: 'open sesame' });
     const told: string[] = [];
-    const right = await ready(t, server.url, { onState: (_, why) => told.push(why) });
+    const right = await readyRedis(t, server.url, { onState: (_, why) => told.push(why) });
     await assert.rejects(
       right.run(redisScript('broken', 'return nil + ARGV[1]'), ['{a}'], ['hidden']),
       (error: Error) => {
@@ -199,8 +189,10 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
         return true;
       },
     );
-    const wrong = opened(t, server.url.replace('sesame', 'barley'), { onState: (_, why) => told.push(why) });
-    await until(() => wrong.state() === 'away');
+    const wrong = openedRedis(t, server.url.replace('sesame', 'barley'), {
+      onState: (_, why) => told.push(why),
+    });
+    await within20s(() => wrong.state() === 'away');
     await assert.rejects(wrong.get('a'), (error: Error) => {
       told.push(error.message);
       return true;
@@ -215,11 +207,11 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
 
   it('hears what another publishes, again after the server was away, and nothing once it stopped', async (t) => {
     const server = await ownRedis(t);
-    const redis = await ready(t, server.url);
+    const redis = await readyRedis(t, server.url);
     const heard: string[] = [];
     const stop = redis.subscribe('news', (message) => heard.push(message));
     const publishUntilHeard = async (message: string) => {
-      await until(async () => {
+      await within20s(async () => {
         await redis.publish('news', message).catch(() => {});
         return heard.includes(message);
       });
@@ -238,114 +230,4 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
       [],
     );
   });
-
-  it('works on a cluster, and again after one of its nodes was away', async (t) => {
-    const cluster = await startRedisCluster();
-    t.after(() => cluster.stop());
-    const redis = await ready(t, cluster.url);
-    const keys = Array.from({ length: 30 }, (_, i) => `{${i}}n`);
-    for (const key of keys) assert.deepEqual(await redis.run(counter, [key], [1, 'x']), [1, 'x']);
-    const sizes = await Promise.all(cluster.nodes.map((node) => node.cli('dbsize')));
-    assert.ok(
-      sizes.every((size) => Number(size) > 0),
-      'the keys lie on all nodes',
-    );
-    const heard: string[] = [];
-    redis.subscribe('news', (message) => heard.push(message));
-    await until(async () => {
-      await redis.publish('news', 'x');
-      return heard.length > 0;
-    });
-    await cluster.nodes[0]!.kill('SIGKILL');
-    await cluster.nodes[0]!.restart();
-    await until(async () =>
-      (await Promise.allSettled(keys.map((key) => redis.get(key)))).every(
-        ({ status }) => status === 'fulfilled',
-      ),
-    );
-  });
-
-  it('fails at once for the keys of a cluster node that does not answer, and goes on with the others', async (t) => {
-    const cluster = await startRedisCluster();
-    t.after(() => cluster.stop());
-    const states: string[] = [];
-    let paid = 0;
-    const redis = await ready(t, cluster.url, {
-      deadlineMs: 1_000,
-      onState: (state) => states.push(state),
-      onCommand: (name, _, outcome) => (paid += name === 'get' && /late|lost/.test(outcome) ? 1 : 0),
-    });
-    const keys = Array.from({ length: 30 }, (_, i) => `{${i}}n`);
-    const node = cluster.nodes[0]!;
-    for (const key of keys) await redis.set(key, 'x', 3_600_000);
-    const held = new Set((await node.cli('keys', '*')).split('\n'));
-    const there = keys.filter((key) => held.has(`plinth:${key}`));
-    const elsewhere = keys.filter((key) => !there.includes(key));
-    assert.ok(there.length > 3 && elsewhere.length > 3);
-    const faults = [
-      ['frozen', () => node.signal('SIGSTOP'), () => node.signal('SIGCONT')],
-      ['gone', () => node.kill('SIGKILL'), () => node.restart()],
-    ] as const;
-    for (const [fault, begin, end] of faults) {
-      states.length = 0;
-      paid = 0;
-      await begin();
-      for (const key of there) await assert.rejects(redis.get(key), RedisFailure, fault);
-      assert.ok(paid <= 3, `${fault}: ${paid} commands were paid for`);
-      assert.equal(redis.state(), 'partial', fault);
-      for (let round = 0; round < 5; round++) {
-        for (const key of there) await assert.rejects(redis.get(key), failure('away'), fault);
-        for (const key of elsewhere) assert.equal(await redis.get(key), 'x', fault);
-      }
-      assert.ok(paid <= 3, `${fault}: ${paid} commands were paid for`);
-      await end();
-      await until(() => redis.state() === 'ready');
-      for (const key of keys) assert.ok(['x', null].includes(await redis.get(key)), fault);
-      assert.deepEqual(states, ['partial', 'ready'], fault);
-    }
-  });
-
-  it('is away when no node of a cluster answers, and back when one does', async (t) => {
-    const cluster = await startRedisCluster();
-    t.after(() => cluster.stop());
-    const redis = await ready(t, cluster.url, { deadlineMs: 250 });
-    const keys = Array.from({ length: 30 }, (_, i) => `{${i}}n`);
-    const all = () => Promise.allSettled(keys.map((key) => redis.get(key)));
-    for (const node of cluster.nodes) node.signal('SIGSTOP');
-    await until(async () => {
-      await all();
-      return redis.state() === 'away';
-    });
-    for (const answer of await all()) {
-      assert.ok(answer.status === 'rejected' && failure('away')(answer.reason));
-    }
-    for (const node of cluster.nodes) node.signal('SIGCONT');
-    await until(() => redis.state() === 'ready');
-    await until(async () => (await all()).every(({ status }) => status === 'fulfilled'));
-  });
 });
-
-type Cleanup = { after(clean: () => Promise<void>): void };
-
-function opened(t: Cleanup, url: string, options: Partial<RedisOptions> = {}): RedisConnection {
-  const redis = openRedis({ prefix: 'plinth', url: new Secret(url), deadlineMs: 10_000, ...options });
-  t.after(() => redis.close());
-  return redis;
-}
-
-async function ready(t: Cleanup, url: string, options: Partial<RedisOptions> = {}): Promise<RedisConnection> {
-  const redis = opened(t, url, options);
-  assert.ok(await redis.whenReady(20_000));
-  return redis;
-}
-
-function failure(kind: RedisFailure['kind']): (error: unknown) => boolean {
-  return (error) => error instanceof RedisFailure && error.kind === kind;
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await holds()); tries++) {
-    assert.ok(tries < 1_000, 'it did not come about within 20 s');
-    await pause(20);
-  }
-}

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Limiter, LimitSpend } from '../../api/verify/limiter.ts';
 import { Secret } from '../../schemas/secret.ts';
 import { startFaultProxy } from '../../test/support/fault-proxy.ts';
 import type { Cleanup } from '../../test/support/postgres.ts';
+import { within20s } from '../../test/support/redis-connection.ts';
 import { ownRedis, startRedisCluster } from '../../test/support/redis-server.ts';
 import { without } from '../../test/support/servers.ts';
 import { systemClock } from '../system-clock.ts';
@@ -20,12 +20,12 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     const server = await ownRedis(t, { durable: true });
     const told: boolean[] = [];
     const [one, two] = [await opened(t, server.url, told), await opened(t, server.url)] as const;
-    await until(() => one.limiter.gauges().processes === 2 && two.limiter.gauges().processes === 2);
+    await within20s(() => one.limiter.gauges().processes === 2 && two.limiter.gauges().processes === 2);
     for (const { limiter } of [one, two]) assert.equal(await admitted(limiter, 'before', 10), 10);
     assert.ok(one.limiter.shared());
 
     await server.kill('SIGTERM');
-    await until(() => one.redis.state() === 'away' && two.redis.state() === 'away');
+    await within20s(() => one.redis.state() === 'away' && two.redis.state() === 'away');
     assert.equal(one.limiter.shared(), false);
     assert.deepEqual(
       [await admitted(one.limiter, 'new', 80), await admitted(two.limiter, 'new', 80)],
@@ -48,9 +48,9 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
   it('says of a cost above the share that it may come again, and of one above the limit that it need not', async (t) => {
     const server = await ownRedis(t);
     const [{ limiter, redis }] = [await opened(t, server.url), await opened(t, server.url)] as const;
-    await until(() => limiter.gauges().processes === 2);
+    await within20s(() => limiter.gauges().processes === 2);
     await server.kill('SIGKILL');
-    await until(() => redis.state() === 'away');
+    await within20s(() => redis.state() === 'away');
     const retry = async (cost: number) => {
       const answer = await limiter.take('t', 'k', [{ ...hundred, cost }]);
       return [answer.admitted, answer.limits[0]!.limit, answer.limits[0]!.retryAfterSeconds];
@@ -67,7 +67,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     assert.equal(await admitted(limiter, 'k', 100), 100 / PROCESSES_UNKNOWN);
     await server.restart();
     assert.ok(await redis.whenReady(20_000));
-    await until(() => limiter.gauges().processes === 1);
+    await within20s(() => limiter.gauges().processes === 1);
     assert.equal(await admitted(limiter, 'l', 200), 100);
   });
 
@@ -93,7 +93,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
       assert.equal(asked.redis - askedBefore.redis <= 3, true, fault);
       end();
       assert.ok(await redis.whenReady(20_000), fault);
-      await until(async () => {
+      await within20s(async () => {
         await limiter.take('t', `${fault}-after`, [{ ...hundred, limit: 7 }]);
         return limiter.shared() && !limiter.gauges().fallback;
       });
@@ -124,7 +124,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     await cluster.nodes[1]!.kill('SIGKILL');
     assert.equal(await each(), 12, 'all are answered');
     assert.ok(limiter.gauges().answered.local > 0);
-    await until(async () => {
+    await within20s(async () => {
       await each();
       return !limiter.shared();
     });
@@ -134,12 +134,12 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     const { redis: asked, local } = limiter.gauges().answered;
     assert.ok(asked > before.redis && local > before.local, 'keys of other nodes are still judged by Redis');
     await cluster.nodes[1]!.restart();
-    await until(async () => {
+    await within20s(async () => {
       const before = limiter.gauges().answered.local;
       for (const key of keys) await limiter.peek('t', `${key}-later`, [small]);
       return limiter.gauges().answered.local === before;
     });
-    await until(() => limiter.shared() && !limiter.gauges().fallback);
+    await within20s(() => limiter.shared() && !limiter.gauges().fallback);
     // Those of the node have one burst more, and no more: it had forgotten them.
     let rest = 0;
     for (const key of keys) rest += await admitted(limiter, key, 10, small);
@@ -150,7 +150,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     const server = await ownRedis(t);
     const { limiter } = await opened(t, server.url);
     const other = await opened(t, server.url);
-    await until(() => limiter.gauges().processes === 2);
+    await within20s(() => limiter.gauges().processes === 2);
     await other.limiter.close();
     assert.equal(await server.cli('zcard', 'plinth:{processes}'), '1');
     // For a while the greatest number counts.
@@ -181,7 +181,7 @@ async function opened(
     await limiter.close();
     await redis.close();
   });
-  if (awaited) await until(() => limiter.gauges().processes < PROCESSES_UNKNOWN);
+  if (awaited) await within20s(() => limiter.gauges().processes < PROCESSES_UNKNOWN);
   return { limiter, redis };
 }
 
@@ -195,11 +195,4 @@ async function admitted(
   let count = 0;
   for (let i = 0; i < calls; i++) if ((await limiter.take('t', keyId, [spend])).admitted) count += 1;
   return count;
-}
-
-async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
-  for (let tries = 0; !(await holds()); tries++) {
-    assert.ok(tries < 1_000, 'it did not come about within 20 s');
-    await pause(20);
-  }
 }
