@@ -68,6 +68,10 @@ describe('reads where there is a replica', () => {
     };
     halt = (why) => store.halt('numbers', revision, at(n), why);
     await write();
+    await replicate();
+  });
+
+  const replicate = async () => {
     replica = await startReplica(server.url);
     second = createPool({
       connectionString: replica.url,
@@ -75,13 +79,16 @@ describe('reads where there is a replica', () => {
       ...REPLICA_LIMITS,
     });
     reads = postgresReadModels({ primary, replica: second, clock, onRead: (one) => by.push(one) });
-  });
-
-  after(async () => {
+  };
+  const endReplica = async () => {
     await reads?.close();
     await second?.close();
-    await primary?.close();
     await replica?.stop();
+  };
+
+  after(async () => {
+    await endReplica();
+    await primary?.close();
     await server?.stop();
   });
 
@@ -132,6 +139,8 @@ describe('reads where there is a replica', () => {
     nowMs += 600;
     await read();
     nowMs += 5_001;
+    // The look at the primary that began before may end only now.
+    for (let i = 0; i < 200 && last() !== 'lagging'; i++) await read();
     assert.deepEqual([(await read()).n, last()], [4, 'lagging']);
     standsAtMs = null;
     await replica.resume();
@@ -226,6 +235,43 @@ describe('reads where there is a replica', () => {
       await systemClock.sleep(20);
     }
     assert.equal(last(), 'replica');
+  });
+
+  it('pass by a replica that can never catch up any more, until it is made anew', async () => {
+    const slot = async () => {
+      const [row] = await primary.query<{ wal_status: string }>(
+        'SELECT wal_status FROM pg_replication_slots',
+      );
+      return row!.wal_status;
+    };
+    await primary.query(`ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'`);
+    await primary.query('SELECT pg_reload_conf()');
+    await replica.kill();
+    for (let segments = 0; (await slot()) !== 'lost'; segments++) {
+      assert.ok(segments < 50, 'the slot keeps everything');
+      await primary.query(`SELECT pg_logical_emit_message(true, 'test', ''), pg_switch_wal()`);
+      await primary.query('CHECKPOINT');
+    }
+    await replica.start();
+    const { n } = await read();
+    await write();
+    nowMs += 5_001;
+    // It runs and answers, and shows what it showed when it was lost, for ever.
+    for (let i = 0; i < 600 && last() !== 'lagging'; i++) {
+      assert.equal((await read()).onReplica, false);
+      await systemClock.sleep(20);
+    }
+    assert.deepEqual([(await read()).n, last()], [n! + 1, 'lagging']);
+    const [there] = await second.query<{ n: number }>(`SELECT max(n) AS n FROM rm_numbers_1.numbers`);
+    assert.ok(there!.n <= n!);
+    await assert.rejects(replica.caughtUp(500), /was not there/);
+
+    await primary.query('ALTER SYSTEM RESET max_slot_wal_keep_size');
+    await primary.query('SELECT pg_reload_conf()');
+    await endReplica();
+    await replicate();
+    await replica.caughtUp();
+    assert.deepEqual(await read().then(({ n, onReplica }) => [n, onReplica]), [n! + 1, true]);
   });
 
   it('refuse when the primary says that the projection halted, though the replica has not heard of it', async () => {

@@ -25,3 +25,26 @@ test('what the page on scaling names is there: settings, roles, metrics, pages',
     assert.ok(existsSync(new URL(link, new URL('../../docs/', import.meta.url))), `${link} is not there`);
   }
 });
+
+test('the steps for a replica that is made anew name what the compose file and its scripts made', () => {
+  const file = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+  const compose = file('docker-compose.yml');
+  const [, project] = /^name: (\w+)$/m.exec(compose)!;
+  const [, kept] = /max_slot_wal_keep_size=(\d+)GB/.exec(compose)!;
+  const [, user] = /POSTGRES_USER: (\w+)/.exec(compose)!;
+  const [, slot] = /pg_create_physical_replication_slot\('(\w+)'\)/.exec(
+    file('infra/deploy/postgres/primary.sh'),
+  )!;
+  assert.match(file('infra/deploy/postgres/replica.sh'), new RegExp(`--slot=${slot} `));
+  const [services, volumes] = compose.split(/^volumes:$/m);
+  for (const part of [services!, volumes!]) assert.match(part, /^ {2}postgres-replica:/m);
+  for (const step of [
+    'docker compose rm --stop --force postgres-replica',
+    `docker volume rm ${project}_postgres-replica`,
+    `psql --username ${user} --command "SELECT pg_drop_replication_slot('${slot}')"`,
+    `--command "SELECT pg_create_physical_replication_slot('${slot}')"`,
+    `(${kept} GB in the compose file;`,
+  ]) {
+    assert.ok(page.includes(step), step);
+  }
+});

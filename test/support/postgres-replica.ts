@@ -13,6 +13,8 @@ import { asUser, serverUser } from '../../infra/embedded/server-user.ts';
 import { freePort } from './free-port.ts';
 
 const READY_WITHIN_MS = 60_000;
+/** As docker-compose.yml has it. */
+const SLOT = 'replica';
 
 export interface Replica {
   /** Of the same database as the primary's url. */
@@ -25,11 +27,15 @@ export interface Replica {
   /** Starts again what was killed, on the same port. */
   start(): Promise<void>;
   /** Until it shows what the primary has written by now. */
-  caughtUp(): Promise<void>;
+  caughtUp(withinMs?: number): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** @param primaryUrl of a superuser */
+/**
+ * One at a time; a slot that an earlier one has left is made anew.
+ *
+ * @param primaryUrl of a superuser
+ */
 export async function startReplica(primaryUrl: string): Promise<Replica> {
   const folder = await mkdtemp(join(tmpdir(), 'plinth-replica-'));
   const data = join(folder, 'data');
@@ -46,6 +52,7 @@ export async function startReplica(primaryUrl: string): Promise<Replica> {
   }
   const settings = {
     primary_conninfo: conninfo,
+    primary_slot_name: SLOT,
     hot_standby: 'on',
     fsync: 'off',
     listen_addresses: '127.0.0.1',
@@ -83,14 +90,14 @@ export async function startReplica(primaryUrl: string): Promise<Replica> {
       server = spawnServer();
       await until(async () => (await say('SELECT pg_is_in_recovery() AS yes'))[0]?.yes === true);
     },
-    async caughtUp() {
+    async caughtUp(withinMs = READY_WITHIN_MS) {
       // Read models commit without waiting for the disk; this commit waits for it, and for theirs.
       await ask(primaryUrl, `SELECT pg_logical_emit_message(true, 'test', '')`);
       const [row] = await ask(primaryUrl, 'SELECT pg_current_wal_flush_lsn()::text AS lsn');
       await until(async () => {
         const sql = `SELECT pg_last_wal_replay_lsn() >= '${row!.lsn}'::pg_lsn AS yes`;
         return (await say(sql))[0]?.yes === true;
-      });
+      }, withinMs);
     },
     async stop() {
       await end('SIGINT');
@@ -104,6 +111,8 @@ async function copyOf(primaryUrl: string, to: string): Promise<void> {
   await client.connect();
   try {
     const { rows } = await client.query(`SELECT current_setting('data_directory') AS folder`);
+    await client.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
+    await client.query('SELECT pg_create_physical_replication_slot($1, true)', [SLOT]);
     await client.query(`SELECT pg_backup_start('replica', fast => true)`);
     const left = /\/(postmaster\.(pid|opts)|pg_replslot\/.*|pg_dynshmem\/.*|pgsql_tmp.*)$/;
     await cp(rows[0].folder as string, to, {
@@ -137,10 +146,10 @@ async function ask(url: string, sql: string): Promise<readonly Record<string, un
   }
 }
 
-async function until(there: () => Promise<boolean>): Promise<void> {
-  for (let waitedMs = 0; waitedMs < READY_WITHIN_MS; waitedMs += 50) {
+async function until(there: () => Promise<boolean>, withinMs = READY_WITHIN_MS): Promise<void> {
+  for (let waitedMs = 0; waitedMs < withinMs; waitedMs += 50) {
     if (await there().catch(() => false)) return;
     await sleep(50);
   }
-  throw new Error(`the replica was not there within ${READY_WITHIN_MS} ms`);
+  throw new Error(`the replica was not there within ${withinMs} ms`);
 }
