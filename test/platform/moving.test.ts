@@ -170,6 +170,10 @@ test('the log moves to EventStoreDB while Kafka carries it: the relay and what i
   await issue(old[2]!, 10);
   // At its end it tells what was used: events of the old log, as all others.
   await stopAll(old.splice(2));
+  await until('nothing waits for the relay', async () => {
+    const status = JSON.parse(await succeed(inPostgres, 'relay', 'status', '--json'));
+    return status.waitingSince === null && status.position === status.head;
+  });
   await topicsAre(1, database);
   await stopAll(old);
   await succeed(inPostgres, 'log', 'copy', '--to', standIn.url);
