@@ -5,6 +5,8 @@
 export interface RelayLease {
   /** Takes it when it is free, run out or ours, and renews it. False: another relay holds it. */
   hold(): Promise<boolean>;
+  /** Takes it whoever holds it, who then stands by: for what an operator does. */
+  seize(): Promise<void>;
   /** Gives it up, if it is ours. */
   release(): Promise<void>;
 }

@@ -10,9 +10,12 @@ import { type MemoryEventLog, memoryEventLog } from '../test/engines/memory-even
 import { until } from '../test/support/platform-process.ts';
 import { beginGeneration } from './begin-generation.ts';
 import { type Relay, relay } from './relay.ts';
+import type { RelayLease } from './relay-lease.ts';
 
 const PARTITIONS = 3;
 const clock = systemClock;
+/** Longer than a relay that was fenced waits before it takes over again. */
+const SLOW_TAKE_OVER_MS = 600;
 
 function world() {
   let holder: number | null = null;
@@ -20,19 +23,23 @@ function world() {
   const log = memoryEventLog({ clock });
   const broker = memoryBroker({ clock });
   /** `hold` answers as the test wants; by default whoever asks first has it. */
+  const leaseOf = (self: number, hold?: () => boolean): RelayLease => ({
+    async hold() {
+      if (hold) return hold();
+      holder ??= self;
+      return holder === self;
+    },
+    async seize() {
+      holder = self;
+    },
+    async release() {
+      if (holder === self) holder = null;
+    },
+  });
   const start = (t: TestContext, hold?: () => boolean) => {
     const self = ++relays;
     const stop = new AbortController();
-    const lease = {
-      async hold() {
-        if (hold) return hold();
-        holder ??= self;
-        return holder === self;
-      },
-      async release() {
-        if (holder === self) holder = null;
-      },
-    };
+    const lease = leaseOf(self, hold);
     const topics = broker.connect().relayTopics();
     const started: Relay = relay(
       { log, topics, lease, clock },
@@ -46,7 +53,10 @@ function world() {
     t.after(end);
     return { relay: started, stop: end };
   };
-  return { log, broker, start };
+  /** What an operator does, by topics of its own unless given. */
+  const restart = (topics = broker.connect().relayTopics()) =>
+    beginGeneration({ log, topics, lease: leaseOf(++relays), clock }, PARTITIONS);
+  return { log, broker, start, restart };
 }
 
 const key = (n: number): StreamId => streamId('key', `key_${n}`);
@@ -165,7 +175,7 @@ test('stopped in a steady stream, it carries first what it has read', async (t) 
 });
 
 test('it halts where its position is lost, and an operator begins a new generation', async (t) => {
-  const { log, broker, start } = world();
+  const { log, broker, start, restart } = world();
   const first = start(t);
   await log.append(key(1), 0, newEvents(2));
   await caughtUp(broker, log);
@@ -177,7 +187,7 @@ test('it halts where its position is lost, and an operator begins a new generati
   assert.match(second.health().problem!, /position topic was lost.*plinth relay restart/);
 
   const begin = log.events.at(-1)!.position;
-  const record = await beginGeneration({ log, topics: broker.connect().relayTopics() }, PARTITIONS);
+  const record = await restart();
   assert.equal(record.generation, 2);
   await log.append(key(1), 2, newEvents(2));
   await until('it goes on by itself', () => second.health().state === 'live');
@@ -186,7 +196,7 @@ test('it halts where its position is lost, and an operator begins a new generati
 });
 
 test('an operator whom relays fence wastes no generation', async () => {
-  const { log, broker } = world();
+  const { broker, restart } = world();
   const [topics, relays] = [broker.connect().relayTopics(), broker.connect().relayTopics()];
   let fencings = 3;
   const fenced = {
@@ -196,8 +206,30 @@ test('an operator whom relays fence wastes no generation', async () => {
       await topics.commit(...what);
     },
   };
-  assert.equal((await beginGeneration({ log, topics: fenced }, PARTITIONS)).generation, 1);
-  assert.equal((await beginGeneration({ log, topics }, PARTITIONS)).generation, 2);
+  assert.equal((await restart(fenced)).generation, 1);
+  assert.equal((await restart(topics)).generation, 2);
+});
+
+test('a relay that works stands by while an operator begins a generation, however long that takes', async (t) => {
+  const { log, broker, start, restart } = world();
+  const { relay: working } = start(t);
+  await log.append(key(1), 0, newEvents(2));
+  await caughtUp(broker, log);
+  const topics = broker.connect().relayTopics();
+  const slow = {
+    ...topics,
+    async takeOver() {
+      const footing = await topics.takeOver();
+      // Whoever fences the operator in between does so again and again.
+      await until('it stands by', () => working.health().state === 'standby');
+      await clock.sleep(SLOW_TAKE_OVER_MS);
+      return footing;
+    },
+  };
+  assert.equal((await restart(slow)).generation, 2);
+  await log.append(key(1), 2, newEvents(1));
+  await until('it goes on there', () => working.health().generation === 2);
+  await until('it is live', () => working.health().state === 'live');
 });
 
 test('it halts where the log lost its tail, and relays nothing of what took its place', async (t) => {

@@ -9,6 +9,7 @@ import { eventMismatch, historyMismatch } from '../projections/history-check.ts'
 import { readAhead } from '../projections/read-ahead.ts';
 import type { Bookmark, Position, Recorded, Slice } from '../schemas/envelope.ts';
 import { topicDomainOf } from '../schemas/topics.ts';
+import { keepLease } from './keep-lease.ts';
 import { BATCH_EVENTS, isSmall, relayBatch, runsOf } from './relay-batch.ts';
 import { replaced, standing, unknownStream } from './relay-footing.ts';
 import type { RelayLease } from './relay-lease.ts';
@@ -19,8 +20,7 @@ export const WATERMARK_EVERY_MS = 35;
 /** The log's epoch and end are compared at least this often. */
 const HISTORY_CHECK_MS = 1_000;
 const STANDBY_POLL_MS = 250;
-const RENEW_EVERY_MS = 400;
-/** Every look takes over, and would fence an operator's `relay restart` that is not done between two. */
+/** Every look takes over, and would fence whoever is not done between two. */
 const HALTED_POLL_MS = 5_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 5_000;
@@ -28,7 +28,7 @@ const MAX_RETRY_MS = 5_000;
 export interface RelayDeps {
   readonly log: Pick<EventLog, 'subscribe' | 'head' | 'eventIdAt'>;
   readonly topics: RelayTopics;
-  readonly lease: RelayLease;
+  readonly lease: Omit<RelayLease, 'seize'>;
   readonly clock: Clock;
 }
 
@@ -268,18 +268,4 @@ async function watermarkDue(clock: Clock, watermarkedMs: number, signal: AbortSi
 
 async function* generatorOf<A>(source: AsyncIterable<A>): AsyncGenerator<A> {
   yield* source;
-}
-
-/** Until the signal aborts, or another relay has taken the lease. */
-async function keepLease(
-  { lease, clock }: Pick<RelayDeps, 'lease' | 'clock'>,
-  signal: AbortSignal,
-  lost: () => void,
-): Promise<void> {
-  while (!signal.aborted) {
-    await clock.sleep(RENEW_EVERY_MS, signal);
-    if (signal.aborted) return;
-    // A store that is away gives it to nobody.
-    if (!(await lease.hold().catch(() => true))) return lost();
-  }
 }

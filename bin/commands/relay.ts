@@ -1,6 +1,6 @@
 /** `plinth relay`: the role, and what an operator does to its topics. */
 import type { Command } from 'commander';
-import { relayLeaseHolder } from '../../infra/postgres/relay-lease.ts';
+import { postgresRelayLease, relayLeaseHolder } from '../../infra/postgres/relay-lease.ts';
 import { relayStanding } from '../../projections/relay-standing.ts';
 import { beginGeneration } from '../../workers/begin-generation.ts';
 import { Failure } from '../failure.ts';
@@ -53,11 +53,13 @@ export function addRelayCommands(program: Command, run: () => Promise<void>): vo
     .option('--partitions <n>', 'of each topic; unset: KAFKA_PARTITIONS', whole)
     .option('--json', 'print JSON')
     .action((o: { partitions?: number; json?: boolean }) =>
-      withEngines(async ({ kafka, log, settings }) => {
+      withEngines(async ({ kafka, log, settings, clock, pool, writer }) => {
         if (kafka === null) throw new Failure('There are no topics: KAFKA_BROKERS is not set.');
+        const lease = await postgresRelayLease(pool, settings.kafkaTopicPrefix, writer);
         const topics = kafka.relayTopics();
         try {
-          const record = await beginGeneration({ log, topics }, o.partitions ?? settings.kafkaPartitions);
+          const deps = { log, topics, lease, clock };
+          const record = await beginGeneration(deps, o.partitions ?? settings.kafkaPartitions);
           const { generation, partitions, bookmark } = record;
           if (o.json) return printJson({ generation, partitions, position: bookmark.position });
           printFields({}, { generation, partitions, position: bookmark.position });

@@ -19,8 +19,7 @@ import { openTestLog } from '../../test/support/postgres-log.ts';
 import { without } from '../../test/support/servers.ts';
 import { assertTopicsAreTheLog, readTopics } from '../../test/support/topic-check.ts';
 import { beginGeneration } from '../../workers/begin-generation.ts';
-import { type Relay, relay } from '../../workers/relay.ts';
-import type { RelayLease } from '../../workers/relay-lease.ts';
+import { type Relay, type RelayDeps, relay } from '../../workers/relay.ts';
 import { RelayFenced } from '../../workers/relay-topics.ts';
 import { systemClock as clock } from '../system-clock.ts';
 import { openKafka } from './kafka.ts';
@@ -35,7 +34,7 @@ async function world(t: TestContext, kafka?: TestKafka) {
   const { log } = await openTestLog(t);
   const opened = openKafka({ brokers, prefix, replicas: 1, clock });
   t.after(() => opened.close());
-  const start = (lease: RelayLease = held) => {
+  const start = (lease: RelayDeps['lease'] = held) => {
     const kafka = openKafka({ brokers, prefix, replicas: 1, clock });
     const stop = new AbortController();
     const topics = kafka.relayTopics();
@@ -223,7 +222,7 @@ test('a lost position topic halts it; a new generation with another number of pa
   await until('it halts', () => second.relay.health().state === 'halted');
   assert.match(second.relay.health().problem!, /position topic was lost/);
   const topics = kafka.relayTopics();
-  const record = await beginGeneration({ log, topics }, 3);
+  const record = await beginGeneration({ log, topics, lease: { ...held, seize: async () => {} }, clock }, 3);
   await topics.close();
   assert.deepEqual([record.generation, record.partitions], [2, 3]);
   await log.append(key(1), 3, newEvents(2));

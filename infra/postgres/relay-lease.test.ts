@@ -25,4 +25,8 @@ test('one relay holds the topics, until it gives them up or says nothing any mor
   assert.equal(await b.hold(), true);
   assert.equal(await relayLeaseHolder(pool, 'plinth'), 'b');
   await until('it has run out', () => a.hold());
+  await b.seize();
+  assert.equal(await a.hold(), false, 'an operator has it, whoever held it');
+  await b.release();
+  assert.equal(await a.hold(), true);
 });

@@ -3,10 +3,11 @@ import { RELAY_LEASE_MS, type RelayLease } from '../../workers/relay-lease.ts';
 import { migrate } from './migrations.ts';
 import type { Pool } from './pool.ts';
 
-const HOLD = `
+const SEIZE = `
   INSERT INTO plinth_relay.lease AS l (topics, holder, until)
   VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms')
-  ON CONFLICT (topics) DO UPDATE SET holder = $2, until = clock_timestamp() + $3 * interval '1 ms'
+  ON CONFLICT (topics) DO UPDATE SET holder = $2, until = clock_timestamp() + $3 * interval '1 ms'`;
+const HOLD = `${SEIZE}
   WHERE l.holder = $2 OR l.until < clock_timestamp()
   RETURNING holder`;
 
@@ -36,6 +37,9 @@ export async function postgresRelayLease(pool: Pool, topics: string, holder: str
   return {
     async hold() {
       return (await pool.query(HOLD, [topics, holder, RELAY_LEASE_MS])).length > 0;
+    },
+    async seize() {
+      await pool.query(SEIZE, [topics, holder, RELAY_LEASE_MS]);
     },
     async release() {
       await pool.query('DELETE FROM plinth_relay.lease WHERE topics = $1 AND holder = $2', [topics, holder]);

@@ -32,6 +32,7 @@ class World<T> {
   readonly f: Fixture<T>;
   readonly broker: MemoryBroker;
   readonly #t: TestContext;
+  readonly #leases = memoryRelayLeases(systemClock);
 
   constructor(t: TestContext, f: Fixture<T>) {
     this.#t = t;
@@ -45,7 +46,7 @@ class World<T> {
 
   relay(): () => Promise<void> {
     const stopping = new AbortController();
-    const lease = memoryRelayLeases(systemClock)('relay');
+    const lease = this.#leases('relay');
     const topics = this.broker.connect().relayTopics();
     const { signal } = stopping;
     const running = relay(
@@ -82,7 +83,9 @@ class World<T> {
   }
 
   newGeneration(partitions: number) {
-    return beginGeneration({ log: this.f.log, topics: this.broker.connect().relayTopics() }, partitions);
+    const topics = this.broker.connect().relayTopics();
+    const lease = this.#leases('operator');
+    return beginGeneration({ log: this.f.log, topics, lease, clock: systemClock }, partitions);
   }
 
   async verified(): Promise<number> {

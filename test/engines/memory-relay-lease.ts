@@ -23,6 +23,10 @@ export function memoryRelayLeases(
           held = { holder, untilMs: nowMs + leaseMs };
           return true;
         }),
+      seize: () =>
+        call('seize', () => {
+          held = { holder, untilMs: clock.now() + leaseMs };
+        }),
       release: () =>
         call('release', () => {
           if (held?.holder === holder) held = null;

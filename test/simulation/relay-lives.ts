@@ -33,6 +33,7 @@ export function keepRelaying(scheduler: Scheduler, options: RelaysOptions): Rela
   const awayOf = scheduler.chance(0.2) ? 0.5 : 0;
   const sometimesAway = (lease: RelayLease): RelayLease => ({
     hold: () => (scheduler.chance(awayOf) ? Promise.reject(new Error('no route')) : lease.hold()),
+    seize: () => lease.seize(),
     release: () => lease.release(),
   });
   const lives = keepAlive(scheduler, {
@@ -81,7 +82,13 @@ export async function beginAnew(
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const operator = scheduler.process('operator');
     const connection = broker.connect({ turn: (label) => operator.turn(label), clock: operator.clock });
-    const deps = { log: operator.wrap(log, 'log'), topics: connection.relayTopics() };
+    const deps = {
+      log: operator.wrap(log, 'log'),
+      topics: connection.relayTopics(),
+      // Which no relay sees: it is a hint.
+      lease: memoryRelayLeases(operator.clock)('operator'),
+      clock: operator.clock,
+    };
     // Relays that take over in the middle fence the operator, too: where time flies they always do.
     const held = tries < 3 ? [] : others();
     for (const process of held) process.frozen = true;
