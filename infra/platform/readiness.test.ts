@@ -4,13 +4,30 @@ import { fakeClock } from '../../test/support/fake-clock.ts';
 import type { Engines } from './engines.ts';
 import { type ReadinessSources, readiness } from './readiness.ts';
 
-/** Nothing is the matter with log, database and relay; Kafka hangs as long as `hangs`. */
+/** A relay that is at a position, and the projector of the key list that is. */
+function roleAt(of: { position: string | null; state?: string }) {
+  const health = () => ({
+    projection: 'key_list',
+    state: 'live',
+    problem: null,
+    relayStandsAt: null,
+    feed: null,
+    ...of,
+  });
+  return { health, stop: async () => {} } as never;
+}
+function projectorAt(of: Parameters<typeof roleAt>[0]) {
+  return { health: () => [(roleAt(of) as { health(): object }).health()] } as never;
+}
+
+/** Nothing is the matter with log and database; Kafka hangs as long as `hangs`. */
 function world(more: Partial<ReadinessSources> = {}) {
   const clock = fakeClock();
   const kafka = { hangs: false };
+  const log = { position: '1' };
   const engines = {
     clock,
-    log: { head: async () => ({}) },
+    log: { head: async () => log },
     pool: { query: async () => [] },
     keyPool: null as unknown,
     redis: null,
@@ -20,12 +37,12 @@ function world(more: Partial<ReadinessSources> = {}) {
   const ready = readiness({
     engines: engines as unknown as Engines,
     projector: null,
-    relay: { health: () => ({ state: 'live', problem: null }), stop: async () => {} } as never,
+    relay: roleAt({ position: '1' }),
     serves: false,
     draining: () => false,
     ...more,
   });
-  return { clock, kafka, ready };
+  return { clock, kafka, log, ready };
 }
 
 test('a Kafka that hangs is told within 10 s by who asks every 5 s, though the relay says that it is live', async () => {
@@ -48,6 +65,45 @@ test('a Kafka that hangs is told within 10 s by who asks every 5 s, though the r
   kafka.hangs = false;
   await clock.advance(1_000);
   assert.equal((await ready()).ready, true);
+});
+
+test('a relay or a projection that stands still while the log goes on is told within 10 s by who asks every 5 s', async () => {
+  for (const name of ['relay', 'projection:key_list']) {
+    const at = { position: '1', state: 'catching_up' };
+    const { clock, log, ready } = world(
+      name === 'relay' ? { relay: roleAt(at) } : { relay: null, projector: projectorAt(at) },
+    );
+    const look = async () => {
+      await clock.advance(5_000);
+      const { ready: is, checks } = await ready();
+      return [is, checks[name]?.detail ?? null];
+    };
+    assert.deepEqual(await look(), [true, null]);
+    log.position = '3';
+    assert.deepEqual(await look(), [true, null]);
+    at.position = '2';
+    assert.deepEqual(await look(), [true, null], 'it comes further');
+    assert.deepEqual(await look(), [false, 'events wait, and nothing moves']);
+    at.position = '3';
+    assert.deepEqual(await look(), [true, null]);
+    log.position = '4';
+    at.state = 'standby';
+    for (let times = 0; times < 3; times++) assert.deepEqual(await look(), [true, null], 'it has others');
+  }
+});
+
+test('who serves the API tells that a projection stands still, and takes requests', async () => {
+  const at = { position: '1' };
+  const { clock, log, ready } = world({ projector: projectorAt(at), serves: true });
+  await ready();
+  log.position = '2';
+  let told: Awaited<ReturnType<typeof ready>> | undefined;
+  for (let times = 0; times < 3; times++) {
+    await clock.advance(5_000);
+    told = await ready();
+  }
+  const { ok, detail } = told!.checks['projection:key_list']!;
+  assert.deepEqual([told!.ready, ok, detail], [true, true, 'events wait, and nothing moves']);
 });
 
 test('who serves the API tells of Kafka and takes requests; who has neither relay nor projector does not ask it', async () => {

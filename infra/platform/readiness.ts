@@ -3,10 +3,14 @@
  * does: without it, less is shared. Nor does Kafka where the API is served, which goes on without.
  */
 import type { DependencyCheck, Readiness } from '../../api/deps.ts';
+import type { RunnerHealth } from '../../projections/runner.ts';
+import type { Position } from '../../schemas/envelope.ts';
+import type { RelayHealth } from '../../workers/relay.ts';
 import { within } from '../within.ts';
 import type { Engines } from './engines.ts';
 import type { Projector } from './projector.ts';
 import type { RelayRole } from './relay-role.ts';
+import { standstill } from './standstill.ts';
 
 /** Probes come often: one look serves all that come within this time. */
 const CACHED_MS = 500;
@@ -24,9 +28,14 @@ export interface ReadinessSources {
   readonly draining: () => boolean;
 }
 
+/** A relay, or the runner of a projection. */
+type Following = Pick<RelayHealth, 'state' | 'problem'> | Pick<RunnerHealth, 'state' | 'problem'>;
+
 export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
   const { engines, projector, relay, serves, draining } = sources;
   const { clock } = engines;
+  const standsStill = standstill(clock);
+  let head: Position | null = null;
   const failures = new Map<string, number>();
   let lookedMs = Number.NEGATIVE_INFINITY;
   let seen: Promise<Record<string, DependencyCheck>> = Promise.resolve({});
@@ -44,7 +53,9 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
   };
   const look = async (): Promise<Record<string, DependencyCheck>> => {
     const checks = await Promise.all([
-      check('log', () => engines.log.head()),
+      check('log', async () => {
+        head = (await engines.log.head()).position;
+      }),
       check('database', () => engines.pool.query('SELECT 1')),
       ...(engines.keyPool === engines.pool
         ? []
@@ -54,17 +65,26 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
         ? [check('kafka', () => engines.kafka!.check())]
         : []),
     ]);
+    /** Of one that follows the log, and `waits`: it does not come further although the log goes on. */
+    const follows = ({ state, problem }: Following, waits: boolean): DependencyCheck => {
+      const works = state === 'live' || state === 'catching_up';
+      // Reads say themselves how far they are.
+      const ok = state === 'standby' || (works && (!waits || serves));
+      return { ok, detail: problem ?? (waits ? 'events wait, and nothing moves' : ok ? null : state) };
+    };
+    const movable = ({ state, position }: RelayHealth | RunnerHealth) =>
+      state === 'live' || state === 'catching_up' ? (position as Position | null) : null;
     const projections = projector?.health() ?? [];
-    const runners = projections.map(({ projection, state, problem, feed }): [string, DependencyCheck] => {
-      const ok = state === 'live' || state === 'standby' || state === 'catching_up';
-      const detail = problem ?? (ok ? null : state);
+    const runners = projections.map((one): [string, DependencyCheck] => {
+      const { feed, relayStandsAt } = one;
+      const name = `projection:${one.projection}`;
+      // Where the relay is to blame it is told in its own name.
+      const waits = standsStill(name, movable(one), head) && relayStandsAt === null;
       const fedBy = feed === null ? 'log' : 'kafka';
-      return [`projection:${projection}`, { ok, detail, fedBy, generation: feed?.generation ?? null }];
+      return [name, { ...follows(one, waits), fedBy, generation: feed?.generation ?? null }];
     });
-    const relays = relay === null ? [] : [relay.health()];
-    const carriers = relays.map(({ state, problem }): [string, DependencyCheck] => {
-      const ok = state === 'live' || state === 'standby' || state === 'catching_up';
-      return ['relay', { ok, detail: ok ? null : (problem ?? state) }];
+    const carriers = (relay === null ? [] : [relay.health()]).map((one): [string, DependencyCheck] => {
+      return ['relay', follows(one, standsStill('relay', movable(one), head))];
     });
     // One that should work elsewhere is known by what it does not bring.
     const awaited = projections.find(({ relayStandsAt }) => relayStandsAt !== null);

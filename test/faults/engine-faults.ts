@@ -3,13 +3,15 @@ import { killPostgres } from '../crash/postgres-kill.ts';
 import { pause } from '../crash/within.ts';
 import type { FaultProxy } from '../support/fault-proxy.ts';
 import { until } from '../support/platform-process.ts';
-import type { Cluster, LogEngine, ServedApi } from './cluster.ts';
+import type { Cluster, LogEngine } from './cluster.ts';
+import type { HealthWatch } from './health-watch.ts';
 import { newGeneration } from './new-generation.ts';
-import type { Slot } from './slot.ts';
+import { type Away, outage } from './outage.ts';
 import { withoutRedis } from './without-redis.ts';
 import type { Workload } from './workload.ts';
 
-export type EngineFault = (cluster: Cluster, load: Workload) => Promise<void>;
+/** Its name is the one under which the table of health says what is true meanwhile. */
+export type EngineFault = (cluster: Cluster, load: Workload, watch: HealthWatch) => Promise<void>;
 
 const CUT_MS = 2_000;
 const SLOW_MS = 3_000;
@@ -21,60 +23,44 @@ const POSTGRES_DELAY_MS = 50;
 const REDIS_DELAY_MS = 40;
 /** Of those that give commands all may lose some of theirs. */
 const LOST_ANSWERS = 20;
-const TOLD_WITHIN_MS = 60_000;
 
 export const engineFaults: Readonly<Record<string, EngineFault>> = {
   'topics begin anew': newGeneration,
-  async 'kafka killed'({ kafka }) {
-    await kafka.kill('SIGKILL');
-    await kafka.restart();
-  },
-  async 'kafka hangs until relays and projectors say so'({ kafkaProxy, relays, projectors }) {
-    await held(kafkaProxy, 'hang', () => untilAllSay([...relays, ...projectors], 'kafka'));
-  },
-  'kafka hangs shortly': ({ kafkaProxy }) => held(kafkaProxy, 'hang', () => pause(SHORT_HANG_MS)),
-  'kafka cut': ({ kafkaProxy }) => held(kafkaProxy, 'cut', () => pause(CUT_MS)),
-  'kafka slow': ({ kafkaProxy }) => held(kafkaProxy, KAFKA_DELAY_MS, () => pause(SLOW_MS)),
+  'kafka killed': ({ kafka }, _load, watch) =>
+    outage(watch, { goes: () => kafka.kill('SIGKILL'), comesBack: () => kafka.restart() }),
+  'kafka hangs': ({ kafkaProxy }, _load, watch) => outage(watch, hanging(kafkaProxy)),
+  'kafka hangs shortly': ({ kafkaProxy }) => held(kafkaProxy, kafkaProxy.hang, SHORT_HANG_MS),
+  'kafka cut': ({ kafkaProxy }, _load, watch) => outage(watch, cut(kafkaProxy)),
+  'kafka slow': ({ kafkaProxy }) => held(kafkaProxy, () => kafkaProxy.slow(KAFKA_DELAY_MS), SLOW_MS),
   async 'postgres killed'({ folder }) {
     // Its owner, this process, starts it again.
     await killPostgres(folder, 'server', () => 0);
   },
-  async 'postgres hangs until the api says so'({ postgresProxy, apis }) {
-    await held(postgresProxy, 'hang', () => untilAllSay(slotsOf(apis), 'database'));
-  },
-  async 'postgres cut until the api says so'({ postgresProxy, apis }) {
-    await held(postgresProxy, 'cut', () => untilAllSay(slotsOf(apis), 'database'));
-  },
-  'postgres slow': ({ postgresProxy }) => held(postgresProxy, POSTGRES_DELAY_MS, () => pause(SLOW_MS)),
-  'redis killed': ({ redis, ...cluster }, load) =>
-    withoutRedis(cluster, load, { goes: () => redis.kill('SIGKILL'), comesBack: () => redis.restart() }),
+  'postgres hangs': ({ postgresProxy }, _load, watch) => outage(watch, hanging(postgresProxy)),
+  'postgres cut': ({ postgresProxy }, _load, watch) => outage(watch, cut(postgresProxy)),
+  'postgres slow': ({ postgresProxy }) =>
+    held(postgresProxy, () => postgresProxy.slow(POSTGRES_DELAY_MS), SLOW_MS),
+  'redis killed': ({ redis, ...cluster }, load, watch) =>
+    withoutRedis(cluster, load, watch, {
+      goes: () => redis.kill('SIGKILL'),
+      comesBack: () => redis.restart(),
+    }),
   async 'redis flushed'({ redis }) {
     await redis.cli('FLUSHALL');
   },
-  'redis hangs': ({ redisProxy, ...cluster }, load) =>
-    withoutRedis(cluster, load, { goes: redisProxy.hang, comesBack: redisProxy.heal }),
-  'redis cut': ({ redisProxy, ...cluster }, load) =>
-    withoutRedis(cluster, load, { goes: redisProxy.cut, comesBack: redisProxy.heal }),
-  'redis slow': ({ redisProxy }) => held(redisProxy, REDIS_DELAY_MS, () => pause(SLOW_MS)),
+  'redis hangs': ({ redisProxy, ...cluster }, load, watch) =>
+    withoutRedis(cluster, load, watch, hanging(redisProxy)),
+  'redis cut': ({ redisProxy, ...cluster }, load, watch) =>
+    withoutRedis(cluster, load, watch, cut(redisProxy)),
+  'redis slow': ({ redisProxy }) => held(redisProxy, () => redisProxy.slow(REDIS_DELAY_MS), SLOW_MS),
 };
 
 /** What the stand-in for EventStoreDB does when the log is there. It keeps what it has: it is not killed. */
 export const logFaults: Readonly<Record<string, EngineFault>> = {
   'topics begin anew': newGeneration,
   'log restarted': ({ standIn }) => standIn!.restart(CUT_MS),
-  async 'log hangs until the api says so'({ standIn, apis }) {
-    standIn!.faults.hang = true;
-    try {
-      await untilAllSay(slotsOf(apis), 'log');
-    } finally {
-      standIn!.faults.hang = false;
-    }
-  },
-  async 'log refuses'({ standIn }) {
-    standIn!.faults.refuse = true;
-    await pause(CUT_MS);
-    standIn!.faults.refuse = false;
-  },
+  'log hangs': ({ standIn }, _load, watch) => outage(watch, switched(standIn!.faults, 'hang')),
+  'log refuses': ({ standIn }, _load, watch) => outage(watch, switched(standIn!.faults, 'refuse')),
   async 'log loses answers to appends'({ standIn }) {
     standIn!.faults.losesAppends = LOST_ANSWERS;
     await until('so many are lost', () => standIn!.faults.losesAppends === 0);
@@ -89,29 +75,31 @@ export function faultsOf(log: LogEngine): Readonly<Record<string, EngineFault>> 
   return log === 'postgres' ? engineFaults : logFaults;
 }
 
-function slotsOf(apis: readonly ServedApi[]): Slot[] {
-  return apis.map(({ slot }) => slot);
+function hanging({ hang, heal }: FaultProxy): Away {
+  return { goes: hang, comesBack: heal };
 }
 
-async function held(
-  proxy: FaultProxy,
-  fault: 'hang' | 'cut' | number,
-  meanwhile: () => Promise<void>,
-): Promise<void> {
-  if (typeof fault === 'number') proxy.slow(fault);
-  else proxy[fault]();
-  try {
-    await meanwhile();
-  } finally {
-    proxy.heal();
-  }
+function cut({ cut, heal }: FaultProxy): Away {
+  return { goes: cut, comesBack: heal };
 }
 
-/** Until each of them answers that it is not ready, and why. */
-async function untilAllSay(slots: readonly Slot[], check: string): Promise<void> {
-  const told = async () => {
-    const probes = await Promise.all(slots.map((slot) => slot.probe()));
-    return probes.every(({ ready, reasons }) => ready === false && (reasons[check] ?? '') !== '');
+function switched<Fault extends string>(faults: Record<Fault, boolean>, fault: Fault): Away {
+  return {
+    goes() {
+      faults[fault] = true;
+    },
+    comesBack() {
+      faults[fault] = false;
+    },
   };
-  await until(`every role says that it is not ready for want of ${check}`, told, TOLD_WITHIN_MS);
+}
+
+/** Too short, or too little, to be told. */
+async function held({ heal }: FaultProxy, begins: () => void, forMs: number): Promise<void> {
+  begins();
+  try {
+    await pause(forMs);
+  } finally {
+    heal();
+  }
 }

@@ -6,6 +6,7 @@ import { pause } from '../crash/within.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { type Cluster, type LogEngine, startCluster } from './cluster.ts';
 import { type EngineFault, faultsOf } from './engine-faults.ts';
+import { type Health, type HealthWatch, watchHealth } from './health-watch.ts';
 import { killJoining } from './join-kills.ts';
 import type { KillPoint } from './kill-points.ts';
 import { type Points, projectorKiller, relayKiller, shuffled } from './kills.ts';
@@ -36,6 +37,7 @@ export interface FaultTally {
   /** Commands that had to be given more than once. */
   readonly retried: number;
   readonly verified: Verified;
+  readonly health: Health;
   readonly lost: number;
   readonly doubled: number;
   /** Of engines, in their order. */
@@ -44,6 +46,7 @@ export interface FaultTally {
 }
 
 interface RunOptions extends FaultRunOptions {
+  readonly watch: HealthWatch;
   readonly engineFaults: Readonly<Record<string, EngineFault>>;
   readonly points: Points;
   /** Of projectors, before the run. */
@@ -83,8 +86,11 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
     const thinkMs = kills > LONG_RUN_KILLS ? LONG_RUN_THINK_MS : THINK_MS;
     const load = startWorkload({ apis: cluster.apis, seed, thinkMs });
     undo.push(() => load.stop().catch(() => {}));
+    const watch = watchHealth(cluster, load.acknowledged);
+    undo.push(() => watch.stop());
     return await faultsOn(cluster, load, {
       ...options,
+      watch,
       engineFaults: faultsOf(log),
       points,
       joiningKills,
@@ -103,7 +109,7 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
 async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): Promise<FaultTally> {
   const { kills, seed, progress, points, recoveredWithinMs: withinMs = RECOVERED_WITHIN_MS } = options;
   const random = seededRandom(seed);
-  const { engineFaults } = options;
+  const { engineFaults, watch } = options;
   const names = Object.keys(engineFaults);
   const every = Math.max(1, Math.min(MAX_KILLS_BETWEEN_FAULTS, Math.floor(kills / names.length)));
   const faults: string[] = [];
@@ -113,6 +119,7 @@ async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): 
   const recovered = async (what: string, everyRole: boolean): Promise<void> => {
     const { seconds, steps } = await recovers(cluster, load, what, { everyRole, withinMs });
     recoverySecondsMax = Math.max(recoverySecondsMax, seconds);
+    watch.assertTrue();
     progress?.(
       `${what}; recovered in ${seconds.toFixed(1)} s (${steps}), ${load.acknowledged.length} acknowledged`,
     );
@@ -120,10 +127,12 @@ async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): 
   const fault = async (): Promise<void> => {
     if (order.length === 0) order = shuffled(names, random);
     const name = order.pop()!;
-    await engineFaults[name]!(cluster, load);
+    watch.happens(name);
+    await engineFaults[name]!(cluster, load, watch);
     progress?.(`${name}: over`);
     faults.push(name);
     await recovered(name, true);
+    watch.recovered();
   };
   const killRelay = relayKiller(cluster, { random: seededRandom(seed + 1), points, progress });
   const killProjector = projectorKiller(cluster, { random: seededRandom(seed + 2), points, progress });
@@ -159,6 +168,7 @@ async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): 
   while (faults.length < names.length) await fault();
   await load.stop();
   await recovered('the end', true);
+  await watch.stop();
   const { acknowledged } = load;
   const proof = await prove(cluster, acknowledged);
   return {
@@ -170,6 +180,7 @@ async function faultsOn(cluster: Cluster, load: Workload, options: RunOptions): 
     acknowledged: acknowledged.length,
     retried: load.retried(),
     verified: load.verified(),
+    health: watch.health(),
     faults,
     recoverySecondsMax: Number(recoverySecondsMax.toFixed(1)),
   };

@@ -10,16 +10,18 @@ const SEED = 20_261_125;
 const KILLS = 30;
 const FEW_KILLS = 4;
 
-test(`${KILLS} kills of the working relay and of the active projector, at named points and at others, and what happens to Kafka, Redis and Postgres, lose and double nothing, verify never tells a wrong yes, and all recovers by itself within 30 s`, {
+test(`${KILLS} kills of the working relay and of the active projector, at named points and at others, and what happens to Kafka, Redis and Postgres, lose and double nothing, verify never tells a wrong yes, health tells the truth, and all recovers by itself within 30 s`, {
   skip: without('kafka') || without('redis'),
 }, async () => {
   const tally = await faultRun({ kills: KILLS, seed: SEED });
   // What the run was, for whoever reads the output.
   console.log(JSON.stringify(tally));
-  const { relayKills, projectorKills, lost, doubled, acknowledged, events, verified, points } = tally;
+  const { relayKills, projectorKills, lost, doubled, acknowledged, events, verified, health, points } = tally;
   assert.deepEqual({ lost, doubled }, { lost: 0, doubled: 0 });
   assert.ok(relayKills >= KILLS && projectorKills >= KILLS, `${relayKills} and ${projectorKills}`);
   assert.ok(acknowledged > 300 && events > acknowledged, `${acknowledged} of ${events}`);
+  assert.equal(health.lies, 0);
+  assert.ok(health.asked > 200, `health was asked ${health.asked} times`);
   assert.ok(verified.judged > 300, `${verified.judged} verdicts`);
   assert.ok(verified.elsewhere > 100, `${verified.elsewhere} by another process than the command`);
   for (const point of killPoints) assert.ok(points[point], `nothing was killed at ${point}`);
@@ -31,8 +33,8 @@ test(`the same with the log on the stand-in for EventStoreDB, over ${FEW_KILLS} 
 }, async () => {
   const tally = await faultRun({ kills: FEW_KILLS, seed: SEED, log: 'eventstore' });
   console.log(JSON.stringify(tally));
-  const { relayKills, projectorKills, lost, doubled, acknowledged, events, faults } = tally;
-  assert.deepEqual({ lost, doubled }, { lost: 0, doubled: 0 });
+  const { relayKills, projectorKills, lost, doubled, acknowledged, events, health, faults } = tally;
+  assert.deepEqual({ lost, doubled, lies: health.lies }, { lost: 0, doubled: 0, lies: 0 });
   assert.ok(relayKills >= FEW_KILLS && projectorKills >= FEW_KILLS, `${relayKills} and ${projectorKills}`);
   assert.ok(acknowledged > 100 && events > acknowledged, `${acknowledged} of ${events}`);
   assert.deepEqual([...new Set(faults)].sort(), Object.keys(logFaults).sort());

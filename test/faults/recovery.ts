@@ -5,7 +5,7 @@ import { positionTopic } from '../../infra/kafka/position-topic.ts';
 import { systemClock } from '../../infra/system-clock.ts';
 import { pause, within } from '../crash/within.ts';
 import type { Cluster, ServedApi } from './cluster.ts';
-import type { Probe } from './slot.ts';
+import { isContent } from './health-judge.ts';
 import { verifyOnce } from './verifying.ts';
 import type { Workload } from './workload.ts';
 
@@ -71,11 +71,6 @@ export async function untilReady({ slots }: Pick<Cluster, 'slots'>, endMs: numbe
   await untilHolds(endMs, async () =>
     (await Promise.all(slots.map((slot) => slot.probe()))).every(isContent),
   );
-}
-
-/** Nothing is the matter: also not with what it can do without. */
-function isContent({ ready, reasons }: Probe): boolean {
-  return ready === true && Object.keys(reasons).length === 0;
 }
 
 /** None has ended but those that were killed. */

@@ -48,8 +48,15 @@ export interface Slot {
   /** What it said last of a component or a projection: its state, or null. */
   state(name: string): string | null;
   started(): boolean;
+  /**
+   * Counts what has run here; null while nothing does that has started, and while what runs is to die: then
+   * it may answer, or not.
+   */
+  life(): number | null;
   /** What `/readyz` answers. */
   probe(): Promise<Probe>;
+  /** The status that `/livez` answers, or null. */
+  probeLife(): Promise<number | null>;
   /** Its end, where nobody asked for it. */
   ownEnd(): string | null;
   /** The end of what it has said. */
@@ -74,6 +81,7 @@ export function slot(
   let spare: () => void = () => {};
   let ownEnd: string | null = null;
   let asked = false;
+  let lives = 0;
   const undo: (() => unknown)[] = [];
   const cleanup: Cleanup = { after: (fn) => void undo.push(fn) };
   const url = `http://127.0.0.1:${port}`;
@@ -81,6 +89,7 @@ export function slot(
   const launch = (): void => {
     undo.length = 0;
     asked = false;
+    lives += 1;
     const process = launchRole(cleanup, role, { env: { ...env, ...lethal } });
     running = process;
     void process.ended.then(({ code, signal, stderr, stdout }) => {
@@ -114,6 +123,7 @@ export function slot(
     if (end === 'late') return 'late';
     return end.signal === 'SIGKILL' ? 'there' : 'stopped';
   };
+  const ask = (path: string) => fetch(`${url}${path}`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
   aim(null);
   launch();
   return {
@@ -153,13 +163,23 @@ export function slot(
       return at < 0 ? null : (/"state":"([a-z_]+)"/.exec(text.slice(at, at + 200))?.[1] ?? null);
     },
     started,
+    life: () => (asked || !started() ? null : lives),
     async probe() {
       try {
-        const response = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) });
+        const response = await ask('/readyz');
         const body = (await response.json()) as Record<string, unknown>;
         return { ready: response.ok, reasons: reasonsOf(body) };
       } catch {
         return { ready: null, reasons: {} };
+      }
+    },
+    async probeLife() {
+      try {
+        const response = await ask('/livez');
+        await response.body?.cancel();
+        return response.status;
+      } catch {
+        return null;
       }
     },
     ownEnd: () => ownEnd,

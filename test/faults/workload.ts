@@ -30,6 +30,8 @@ export interface Acknowledged {
   readonly token: string;
   /** Of the processes of the API the one that answered. */
   readonly by: number;
+  /** When that was heard, on the clock of `performance`. */
+  readonly atMs: number;
 }
 
 export interface Workload {
@@ -82,6 +84,7 @@ export function startWorkload({ apis, seed, thinkMs }: WorkloadOptions): Workloa
           token: position,
           position: parsePositionToken(position)!.position,
           by,
+          atMs: performance.now(),
         };
         acknowledged.push(one);
         return one;
@@ -159,8 +162,8 @@ export function startWorkload({ apis, seed, thinkMs }: WorkloadOptions): Workloa
   };
 }
 
-function knownOf({ token, by }: Acknowledged): Known {
-  return { token, by, atMs: performance.now() };
+function knownOf({ token, by, atMs }: Acknowledged): Known {
+  return { token, by, atMs };
 }
 
 /** No answer, or one that says to come again. */
