@@ -1,7 +1,7 @@
 /**
  * A log of key events into an empty read model, by the real runner, codec and projection. Against the same
  * upserts alone: every statement that the projection wrote with, replayed with its parameters as they were
- * sent, in transactions as large, into tables of the same definition. Nothing is read, decrypted, folded
+ * sent, in transactions as large, into tables of the same definition. Nothing is read, decoded, folded
  * or serialised there.
  *
  * Both tables grow side by side, segment by segment: the log is handed to the runner through a gate that

@@ -32,7 +32,7 @@ export interface DecodedRun {
 }
 
 /**
- * Decoding is nothing but computing, 25 µs an event: after so many, whoever waits for the database has a
+ * Decoding is nothing but computing, up to 25 µs an event: after so many, whoever waits for the database has a
  * turn. Without it the batch before, which is being written, stood still for as long as this one took.
  */
 const EVENTS_A_TURN = 100;
