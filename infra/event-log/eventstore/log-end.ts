@@ -83,7 +83,9 @@ export function logEnd(read: Read): LogEnd {
       if (place < position) return null;
       looked += 1;
       if (looked < MAX_LOOKED_THROUGH_EVENTS) continue;
-      if (lookedDownTo.size < MAX_LOOK_UPS) lookedDownTo.set(position, record.position!);
+      const [oldest] = lookedDownTo.keys();
+      if (lookedDownTo.size >= MAX_LOOK_UPS) lookedDownTo.delete(oldest!);
+      lookedDownTo.set(position, record.position!);
       throw new EventStoreUnavailable(`looking for ${position}, down to ${place} yet: ${refusal.message}`);
     }
     return null;
