@@ -1,14 +1,20 @@
 /** What befalls a projection that Kafka feeds, besides deaths and freezes of its processes. */
+import type { Joins } from './fed-joins.ts';
+import { rebuildFed, verifyFed } from './fed-rebuild.ts';
 import { DOMAINS, type FedTruth } from './fed-truth.ts';
 import type { FedWorld, Projectors } from './fed-world.ts';
+import type { RunnerPorts } from './projection-world.ts';
+import { relayAway, relayDiesAtJoin } from './relay-away.ts';
 import { beginAnew, type Relays } from './relay-lives.ts';
 import type { WorldTruth } from './relay-world.ts';
 import type { Scheduler } from './scheduler.ts';
 
+/** After these nothing is missing, and what is fed stays fed. */
+const HARMLESS = ['rebalance', 'rebuild', 'verify', 'relay away', 'relay dies at a join'] as const;
 const BLOWS = [
+  ...HARMLESS,
   'trim',
   'delete topic',
-  'rebalance',
   'generation',
   'without Kafka',
   'replace log',
@@ -17,8 +23,14 @@ const BLOWS = [
 ] as const;
 export type Blow = (typeof BLOWS)[number];
 
+export function isHarmless(blow: Blow): boolean {
+  return HARMLESS.some((one) => one === blow);
+}
+
 export function drawBlows(scheduler: Scheduler): readonly Blow[] {
-  const likely: readonly Blow[] = ['trim', 'rebalance', 'generation', 'without Kafka', 'trim'];
+  const likely: readonly Blow[] = [
+    ...(['trim', 'trim', 'rebalance', 'generation', 'without Kafka', 'rebuild', 'relay away'] as const),
+  ];
   const count = scheduler.below(3);
   return Array.from({ length: count }, () => scheduler.pick(scheduler.chance(0.6) ? likely : BLOWS));
 }
@@ -29,15 +41,24 @@ export interface Struck {
   readonly applied: FedTruth;
   readonly relays: Relays;
   readonly projectors: Projectors;
+  readonly joins: Joins;
+  /** What whoever works on it has of the store and the log. */
+  readonly ports: (ports: RunnerPorts) => RunnerPorts;
 }
 
-export async function strike(
-  { world, truth, applied, relays, projectors }: Struck,
-  blow: Blow,
-): Promise<void> {
+export async function strike(struck: Struck, blow: Blow): Promise<void> {
+  const { world, truth, applied, relays, projectors } = struck;
   const { scheduler, log, broker } = world;
   scheduler.note(`blow: ${blow}`);
   switch (blow) {
+    case 'rebuild':
+      return rebuildFed(struck);
+    case 'verify':
+      return verifyFed(struck);
+    case 'relay away':
+      return relayAway(struck);
+    case 'relay dies at a join':
+      return relayDiesAtJoin(struck);
     case 'trim':
       return trim(world);
     case 'delete topic':

@@ -3,13 +3,15 @@
  * position, its places and the marks that they left say, each once and in the order of its stream.
  */
 import assert from 'node:assert/strict';
-import { nameOf } from '../../projections/places.ts';
+import { greatestPosition, nameOf } from '../../projections/places.ts';
 import { type Position, type Recorded, START, type StreamId } from '../../schemas/envelope.ts';
 import { topicDomainOf } from '../../schemas/topics.ts';
 import type { MemoryEventLog } from '../engines/memory-event-log.ts';
-import type { MemoryProjectionDatabase, Seen } from '../engines/memory-projection-store.ts';
-import { type Ledger, NAME } from './projection-world.ts';
+import type { Seen } from '../engines/memory-projection-store.ts';
+import type { FedWorld } from './fed-world.ts';
+import { type Ledger, NAME, type Poison } from './projection-world.ts';
 import { cachedPartitionOf } from './relayed-truth.ts';
+import { fateOf } from './stream-fate.ts';
 
 /** Of the streams that the relay carries, those of `tenants` are not the projection's. */
 export const DOMAINS: readonly string[] = ['keys', 'owners'];
@@ -19,7 +21,7 @@ export function isUsed({ stream }: Pick<Recorded, 'stream'>): boolean {
 }
 
 /** Throws when the rows are more, less or other than what is claimed. */
-export function assertApplied(seen: Seen, log: MemoryEventLog): void {
+export function assertApplied(seen: Seen, { log, code: { mended } }: FedWorld): void {
   if (isOfLostHistory(seen, log)) return;
   const { stamp, marks, data } = seen;
   const marked = new Map((marks?.at ?? []).map((mark) => [nameOf(mark), mark.bookmark.position]));
@@ -29,16 +31,23 @@ export function assertApplied(seen: Seen, log: MemoryEventLog): void {
       marks && marked.get(nameOf({ domain, partition: cachedPartitionOf(stream, marks.partitions) }));
     return mark && mark > stamp.position ? mark : stamp.position;
   };
-  const claimed = new Map<string, number[]>();
-  for (const event of log.events) {
-    if (!isUsed(event) || event.position > through(event.stream)) continue;
-    claimed.set(event.stream, [...(claimed.get(event.stream) ?? []), event.version]);
-  }
+  const claimed = Map.groupBy(
+    log.events.filter((event) => isUsed(event) && event.position <= through(event.stream)),
+    ({ stream }) => stream,
+  );
   const rows = data.tables.get('ledgers') ?? new Map();
   const where = `at ${stamp.position}${seen.feed ? `, fed by generation ${seen.feed.generation}` : ''}`;
-  for (const stream of new Set([...claimed.keys(), ...rows.keys()])) {
-    const applied = (rows.get(stream) as Ledger | undefined)?.versions ?? [];
-    assert.equal(applied.join(' '), claimed.get(stream)?.join(' ') ?? '', `${stream} ${where}`);
+  for (const stream of new Set<StreamId>([...claimed.keys(), ...rows.keys(), ...data.parked.keys()])) {
+    const row = rows.get(stream) as Ledger | undefined;
+    const parked = data.parked.get(stream);
+    // Who has parked on a bug waits for a replay once it is mended; nobody else parks on it any more.
+    const fails = (version: number, poison: Poison) =>
+      poison === 'broken' || (poison === 'bug' && (!mended || version === parked?.firstVersion));
+    const { applied, waiting } = fateOf(claimed.get(stream) ?? [], fails);
+    assert.equal(row?.versions.join(' ') ?? '', applied.join(' '), `${stream} ${where}`);
+    const waits = parked ? [parked.firstVersion, parked.lastVersion, parked.events] : [];
+    const should = waiting.length > 0 ? [waiting[0], waiting.at(-1), waiting.length] : [];
+    assert.equal(waits.join(' '), should.join(' '), `what waits in ${stream} ${where}`);
   }
 }
 
@@ -61,7 +70,8 @@ export interface FedTruth {
 }
 
 /** Looks after every commit. */
-export function watchTruth(database: MemoryProjectionDatabase, log: MemoryEventLog): FedTruth {
+export function watchTruth(world: FedWorld): FedTruth {
+  const { database } = world;
   let broken: unknown = null;
   let replaced = false;
   let last: Seen | null = null;
@@ -80,8 +90,11 @@ export function watchTruth(database: MemoryProjectionDatabase, log: MemoryEventL
         replaced || !goesBack,
         `the position went back from ${before?.stamp.position} to ${position}`,
       );
-      assertApplied(seen, log);
-      const isBack = before?.feed && seen.feed === null && before.stamp.revision === seen.stamp.revision;
+      const isSwap = before !== null && before.stamp.revision !== seen.stamp.revision;
+      const shown = before && greatestPosition(before.stamp, before.marks);
+      assert.ok(replaced || !isSwap || position >= shown!, `a swap went back from ${shown} to ${position}`);
+      assertApplied(seen, world);
+      const isBack = before?.feed && seen.feed === null && !isSwap;
       if (isBack) wayBack();
     } catch (error) {
       broken = error;

@@ -1,9 +1,6 @@
 /** A projection that Kafka feeds: the processes that run it, who reads it, and where it should come to. */
 import assert from 'node:assert/strict';
-import type { EventLog } from '../../commands/event-log.ts';
-import { adoptEpoch } from '../../projections/adopt-epoch.ts';
 import type { Projection } from '../../projections/projection.ts';
-import { rebuildProjection } from '../../projections/rebuild.ts';
 import { type Position, START, type StreamId } from '../../schemas/envelope.ts';
 import type { MemoryBroker } from '../engines/memory-broker.ts';
 import type { MemoryEventLog } from '../engines/memory-event-log.ts';
@@ -12,7 +9,6 @@ import { memoryReadModels } from '../engines/memory-read-models.ts';
 import type { MemoryTx } from '../engines/memory-transaction.ts';
 import { DOMAINS } from './fed-truth.ts';
 import type { Lives } from './lives.ts';
-import { plainCodec } from './plain-codec.ts';
 import {
   ENTRY,
   enter,
@@ -20,23 +16,43 @@ import {
   type Ledger,
   ledgerProjection,
   NAME,
+  type Poison,
   type RunnerPorts,
 } from './projection-world.ts';
 import { streams } from './relay-world.ts';
 import type { Scheduler } from './scheduler.ts';
-
-export const fedProjection: Projection<MemoryTx> = {
-  ...ledgerProjection(() => true),
-  order: 'stream',
-  domains: DOMAINS,
-  publishesChanges: false,
-};
 
 export interface FedWorld {
   readonly scheduler: Scheduler;
   readonly log: MemoryEventLog;
   readonly broker: MemoryBroker;
   readonly database: MemoryProjectionDatabase;
+  readonly code: Code;
+  /** To end what operators have under way: an upgrade does. */
+  readonly operators: Set<() => void>;
+}
+
+/** Of the projection, as every process that starts has it. */
+export interface Code {
+  /** What its bug made fail no longer does. */
+  mended: boolean;
+}
+
+/** What one schedule may take a safeguard out of. */
+export interface FedGuards {
+  /** What a projector, or who rebuilds, has of the store, the log and Kafka. */
+  ports(ports: RunnerPorts, world: FedWorld): RunnerPorts;
+  /** As queries see it. */
+  readable(database: MemoryProjectionDatabase): MemoryProjectionDatabase;
+}
+
+export function fedProjection({ code }: FedWorld): Projection<MemoryTx> {
+  return {
+    ...ledgerProjection(() => code.mended),
+    order: 'stream',
+    domains: DOMAINS,
+    publishesChanges: false,
+  };
 }
 
 export interface Projectors extends Lives {
@@ -51,7 +67,7 @@ export function keepProjecting(
   options: {
     readonly count: number;
     readonly mishaps: number;
-    readonly ports: (ports: RunnerPorts, world: FedWorld) => RunnerPorts;
+    readonly ports: (ports: RunnerPorts) => RunnerPorts;
   },
 ): Projectors {
   const { scheduler, log, broker, database } = world;
@@ -59,13 +75,13 @@ export function keepProjecting(
   const lives = keepRunning(scheduler, options.count, {
     database,
     log,
-    projection: fedProjection,
+    projection: fedProjection(world),
     guard: (store) => store,
     kafka(process) {
       const connection = broker.connect({ turn: (label) => process.turn(label), clock: process.clock });
       return { feed: fed ? connection.feed() : null, crash: () => connection.crash() };
     },
-    ports: (ports) => options.ports(ports, world),
+    ports: options.ports,
     mishaps: options.mishaps,
   });
   return {
@@ -79,24 +95,34 @@ export function keepProjecting(
   };
 }
 
+export interface Written {
+  readonly stream: StreamId;
+  readonly version: number;
+  readonly position: Position;
+  readonly poison: Poison;
+}
+
 /** Appends an entry to one of the streams; answers where. */
 export async function write(
   { scheduler, log }: FedWorld,
-  amount: number,
-  stream: StreamId = scheduler.pick(streams),
-): Promise<{ readonly stream: StreamId; readonly version: number; readonly position: Position }> {
+  {
+    amount = 0,
+    stream = scheduler.pick(streams),
+    poison = 'none',
+  }: { readonly amount?: number; readonly stream?: StreamId; readonly poison?: Poison } = {},
+): Promise<Written> {
   await scheduler.turn('write');
-  await enter(log, scheduler, stream, ENTRY, { amount, poison: 'none' });
+  await enter(log, scheduler, stream, ENTRY, { amount, poison });
   const { version, position } = log.events.findLast((event) => event.stream === stream)!;
-  return { stream, version, position };
+  return { stream, version, position, poison };
 }
 
 /** Reads at least through the position what was written there. */
 export async function readBack(
   { scheduler }: FedWorld,
   database: MemoryProjectionDatabase,
-  written: Awaited<ReturnType<typeof write>>,
-): Promise<'seen' | 'not seen' | 'behind'> {
+  written: Written,
+): Promise<'seen' | 'not seen' | 'parked' | 'behind'> {
   const reads = memoryReadModels(database, {
     clock: scheduler.clock,
     turn: (label) => scheduler.turn(label),
@@ -105,21 +131,27 @@ export async function readBack(
   try {
     const { result } = await reads.read(NAME, { atLeast: position, waitMs: 1000 }, (reading) => {
       const row = reading.get('ledgers', stream) as Ledger | null;
-      return row?.versions.includes(version) === true;
+      if (row?.versions.includes(version)) return 'seen';
+      return reading.isParked(stream) ? 'parked' : 'not seen';
     });
-    return result ? 'seen' : 'not seen';
+    return result;
   } catch (error) {
     assert.notEqual((error as Error).name, 'AssertionError');
     return 'behind';
   }
 }
 
-/** Everything that was written is applied, and by the way that is configured. */
-export function isLevel({ log, broker, database }: FedWorld, fed: boolean): boolean {
+/** Everything that was written is applied. */
+export function isAtHead({ log, database }: FedWorld): boolean {
   const seen = database.current(NAME);
-  if (seen === null || seen.halted !== null) return false;
-  if (seen.stamp.position !== (log.events.at(-1)?.position ?? START)) return false;
-  return fed ? seen.feed?.generation === broker.record()?.generation : seen.feed === null;
+  return seen?.halted === null && seen.stamp.position === (log.events.at(-1)?.position ?? START);
+}
+
+/** The same, and by the way that is configured. */
+export function isLevel(world: FedWorld, fed: boolean): boolean {
+  if (!isAtHead(world)) return false;
+  const { feed } = world.database.current(NAME)!;
+  return fed ? feed?.generation === world.broker.record()?.generation : feed === null;
 }
 
 /** Whether one of its topics is away: the relay makes it anew when it has something for it. */
@@ -128,20 +160,4 @@ export function lacksTopics({ broker }: FedWorld): boolean {
   const stands = (domain: string) =>
     broker.topics().some((topic) => topic.domain === domain && topic.generation === standing);
   return !DOMAINS.every(stands);
-}
-
-/** What an operator does who finds the projection halted. */
-export async function bringBack(world: FedWorld, mintEpoch: () => Promise<void>): Promise<void> {
-  const { scheduler, log, database } = world;
-  const operator = scheduler.process('operator');
-  const store = database.connect((label) => operator.turn(label));
-  const seen = operator.wrap(log as EventLog, 'log');
-  const adopted = await adoptEpoch(store, seen, NAME);
-  if (adopted.ok) return;
-  // Within one epoch a rebuild would have to come as far as what the log has lost.
-  await mintEpoch();
-  await rebuildProjection(
-    { projection: fedProjection, store, log: seen, decoder: plainCodec, clock: operator.clock },
-    { holder: 'operator', signal: new AbortController().signal },
-  );
 }

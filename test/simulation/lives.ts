@@ -14,6 +14,9 @@ export interface Lives {
   stop(): Promise<void>;
   /** Lets runs end and start again. */
   restart(): void;
+  /** Ends every life, and begins none until the answered function is called. */
+  hold(): () => void;
+  isHeld(): boolean;
   /** Every life that there is now stands still, and goes on after `ms` as if nothing had been. */
   freeze(ms: number): Promise<void>;
   /** Those that are alive now. */
@@ -40,9 +43,11 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
   /** Of the dead, too: Node keeps a signal that others are made of until it aborts, with all it leads to. */
   const stops: AbortController[] = [];
   const lives = new Set<{ process: Process; stop: AbortController; crash: () => void }>();
+  const holds = new Set<Promise<void>>();
 
   const live = async (index: number) => {
     for (let life = 0; !stopping; life++) {
+      while (holds.size > 0) await Promise.all(holds);
       const process = scheduler.process(`${options.name}${index}.${life}`);
       let died: () => void = () => {};
       const death = new Promise<void>((resolve) => {
@@ -89,6 +94,9 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
       mishaps -= 1;
     }
   };
+  const restart = () => {
+    for (const self of [...lives]) self.crash();
+  };
   void fate();
   for (let i = 0; i < options.count; i++) void live(i);
   return {
@@ -97,9 +105,17 @@ export function keepAlive(scheduler: Scheduler, options: LivesOptions): Lives {
       for (const self of lives) self.crash();
       for (const stop of stops) stop.abort();
     },
-    restart() {
-      for (const self of [...lives]) self.crash();
+    restart,
+    hold() {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      holds.add(promise);
+      restart();
+      return () => {
+        holds.delete(promise);
+        resolve();
+      };
     },
+    isHeld: () => holds.size > 0,
     async freeze(ms) {
       const frozen = [...lives];
       for (const { process } of frozen) process.frozen = true;

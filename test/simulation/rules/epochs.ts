@@ -6,14 +6,13 @@ import assert from 'node:assert/strict';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { keyStream, tenantStream } from '../../../commands/streams.ts';
 import { FRESH_MS } from '../../../projections/fresh.ts';
-import { rebuildProjection } from '../../../projections/rebuild.ts';
 import type { EventId, Position } from '../../../schemas/envelope.ts';
 import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';
 import {
   type MemoryProjectionDatabase,
   memoryProjectionDatabase,
 } from '../../engines/memory-projection-store.ts';
-import { plainCodec } from '../plain-codec.ts';
+import { rebuildBy } from '../operator.ts';
 import { eventually, keepRunning } from '../projection-world.ts';
 import { replacing } from '../replacing.ts';
 import { defineRule } from '../rule.ts';
@@ -169,16 +168,8 @@ async function rebuild(
   database: MemoryProjectionDatabase,
 ): Promise<void> {
   const operator = scheduler.process('operator');
-  await rebuildProjection(
-    {
-      projection: keysProjection,
-      store: database.connect((label) => operator.turn(label)),
-      log: operator.wrap(log as EventLog, 'log'),
-      decoder: plainCodec,
-      clock: operator.clock,
-    },
-    { holder: 'operator', signal: new AbortController().signal },
-  );
+  const store = database.connect((label) => operator.turn(label));
+  await rebuildBy(operator, { projection: keysProjection, store, log });
 }
 
 function exists(log: MemoryEventLog, keyId: string): boolean {

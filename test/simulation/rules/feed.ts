@@ -5,67 +5,63 @@
  */
 import assert from 'node:assert/strict';
 import { memoryEventLog } from '../../engines/memory-event-log.ts';
-import {
-  type MemoryProjectionDatabase,
-  memoryProjectionDatabase,
-} from '../../engines/memory-projection-store.ts';
-import { drawBlows, strike } from '../fed-fate.ts';
+import { memoryProjectionDatabase } from '../../engines/memory-projection-store.ts';
+import { drawBlows, isHarmless, strike } from '../fed-fate.ts';
+import { watchJoins } from '../fed-joins.ts';
+import { kafkaTwins } from '../fed-kafka-twins.ts';
+import { bringBack, tendParked } from '../fed-operator.ts';
+import { fedParkingTwins } from '../fed-parking-twins.ts';
+import { placeTwins } from '../fed-place-twins.ts';
+import { fedRebuildTwins } from '../fed-rebuild-twins.ts';
 import { isOfLostHistory, isUsed, watchTruth } from '../fed-truth.ts';
 import {
-  asksForNoPredecessor,
-  asksNoLogWhileFed,
-  believesMarks,
-  believesWatermarks,
-  comparesNoPlace,
-  forgetsMarks,
-  goesOnFromTheGroup,
-  hashesMarksAnew,
-  keepsItsGeneration,
-  movesThePlaceFirst,
-  movesThePlaceLast,
-  readsEndsLast,
-  reportsTheGreatest,
-  waitsForTheNextRecord,
-} from '../fed-twins.ts';
-import {
-  bringBack,
+  type FedGuards,
   type FedWorld,
+  isAtHead,
   isLevel,
   keepProjecting,
   lacksTopics,
   readBack,
+  type Written,
   write,
 } from '../fed-world.ts';
-import { assertRows, eventually, ledgersOf, NAME, type RunnerPorts, rowsOf } from '../projection-world.ts';
+import {
+  assertRows,
+  eventually,
+  ledgersOf,
+  NAME,
+  type Poison,
+  type RunnerPorts,
+  rowsOf,
+} from '../projection-world.ts';
 import { beginAnew, keepRelaying } from '../relay-lives.ts';
 import { brokerFate, brokerOf, streams, truthOf } from '../relay-world.ts';
 import { defineRule } from '../rule.ts';
 import type { Scheduler } from '../scheduler.ts';
-
-interface Guards {
-  /** What a projector has of the store, the log and Kafka. */
-  ports(ports: RunnerPorts, world: FedWorld): RunnerPorts;
-  /** As queries see it. */
-  readable(database: MemoryProjectionDatabase): MemoryProjectionDatabase;
-}
+import { discardedOf } from '../stream-fate.ts';
 
 /** Times that an operator acts at the end of a schedule. */
-const MAX_ACTS = 8;
+const MAX_ACTS = 16;
+const POISONS: readonly Poison[] = ['none', 'none', 'none', 'bug', 'broken'];
 
-async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
+async function play(scheduler: Scheduler, guards: FedGuards): Promise<void> {
   const log = memoryEventLog({ clock: scheduler.clock });
   const world: FedWorld = {
     scheduler,
     log,
     broker: brokerOf(scheduler),
     database: memoryProjectionDatabase({ clock: scheduler.clock }),
+    code: { mended: false },
+    operators: new Set(),
   };
-  const { broker, database } = world;
+  const { broker, database, code } = world;
   const truth = await truthOf(log, broker);
   broker.onVisible(() => truth.look());
-  const applied = watchTruth(database, log);
+  const applied = watchTruth(world);
+  const joins = watchJoins(world, applied.isReplaced);
+  const ports = (given: RunnerPorts) => guards.ports(joins.ports(given), world);
   let wrong: unknown = null;
-  const broken = () => applied.broken() ?? wrong;
+  const broken = () => applied.broken() ?? joins.broken() ?? wrong;
   const wait = (holds: () => boolean, message: string) =>
     eventually(scheduler, () => broken() !== null || holds(), message);
 
@@ -78,14 +74,13 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   const projectors = keepProjecting(world, {
     count: 1 + scheduler.below(3),
     mishaps: scheduler.below(4),
-    ports: guards.ports,
+    ports,
   });
   const others = () => [...relays.processes(), ...projectors.processes()];
   const fate = brokerFate(scheduler, broker, scheduler.chance(0.3) ? scheduler.below(3) : 0);
   const blows = [...drawBlows(scheduler)];
   const undisturbed = () =>
-    blows.every((blow) => blow === 'rebalance') &&
-    relays.disturbances() + projectors.disturbances() + fate.disturbances() === 0;
+    blows.every(isHarmless) && relays.disturbances() + projectors.disturbances() + fate.disturbances() === 0;
   applied.onWayBack(() => {
     if (undisturbed()) wrong ??= new Error('it went back to the log though nothing was missing');
   });
@@ -99,28 +94,54 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     return seen !== null && (truth.isLost(seen.stamp) || isOfLostHistory(seen, log));
   };
   const level = () => isLevel(world, projectors.fed) && !isLost();
-  /** What is deleted is made anew with the next event. */
-  const asFarAsItGets = () => level() || (lacksTopics(world) && isLevel(world, false) && !isLost());
-  const hasReasonNotTo = () => !projectors.fed || lacksTopics(world) || halted() || asksForRestart();
+  /** With the next event what is deleted is made anew, and who has no Kafka sees whether others feed it. */
+  const asFarAsItGets = () =>
+    level() || ((lacksTopics(world) || !projectors.fed) && isAtHead(world) && !isLost());
+  const hasReasonNotTo = () =>
+    !projectors.fed || relays.isHeld() || lacksTopics(world) || halted() || asksForRestart();
 
   const total = 2 + scheduler.below(7);
   const waitsAt = scheduler.chance(0.8) ? scheduler.below(3) : -1;
   const underWay: Promise<void>[] = [];
   const at = blows.map(() => scheduler.below(total));
+  const poisons = scheduler.chance(0.3) ? POISONS : (['none'] as const);
+  const mendedAt = scheduler.below(total + 1) - 1;
+  const mend = () => {
+    code.mended = true;
+    projectors.restart();
+    for (const end of world.operators) end();
+  };
+  if (poisons.length === 1) code.mended = true;
+  const stopLooking = joins.onLook(() => {
+    if (scheduler.chance(0.3)) underWay.push(writeSoon());
+  });
   for (let i = 0; i < total && broken() === null; i++) {
     if (i === waitsAt) {
       await wait(() => database.current(NAME)?.feed != null || hasReasonNotTo(), 'it never joined');
     } else if (scheduler.chance(0.4)) await scheduler.clock.sleep(scheduler.below(900));
-    const written = await write(world, i);
-    if (isUsed(written) && scheduler.chance(0.3)) underWay.push(read(written));
+    const written = await write(world, { amount: i, poison: scheduler.pick(poisons) });
+    if (isUsed(written) && written.poison === 'none' && scheduler.chance(0.3)) underWay.push(read(written));
     for (const [nth, blow] of blows.entries()) {
       if (at[nth] !== i) continue;
-      const struck = strike({ world, truth, applied, relays, projectors }, blow);
+      const struck = strike({ world, truth, applied, relays, projectors, joins, ports }, blow).catch(
+        (error: unknown) => {
+          wrong ??= error;
+        },
+      );
       if (scheduler.chance(0.5)) await struck;
       else underWay.push(struck);
     }
+    if (i >= mendedAt && !code.mended) mend();
+    if (poisons.length > 1 && scheduler.chance(0.3)) await tendParked(world);
   }
-  async function read(written: Awaited<ReturnType<typeof write>>): Promise<void> {
+  if (!code.mended) mend();
+  stopLooking();
+  /** What comes between what a join looks at. */
+  async function writeSoon(): Promise<void> {
+    for (let steps = scheduler.below(30); steps > 0; steps--) await scheduler.turn('soon');
+    await write(world);
+  }
+  async function read(written: Written): Promise<void> {
     const seen = await readBack(world, guards.readable(database), written);
     // Of a history that is lost anything may be read until it halts.
     if (seen === 'not seen' && !applied.isReplaced()) {
@@ -138,94 +159,26 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     if (broken() !== null) break;
     if (halted()) await bringBack(world, truth.mintEpoch);
     else if (asksForRestart()) await beginAnew(scheduler, log, broker, others);
+    else if (await tendParked(world)) continue;
     else if (isLast) break;
     else {
-      await write(world, total, streams[0]);
+      await write(world, { amount: total, stream: streams[0]! });
       isLast = true;
     }
   }
   await relays.stop();
   await projectors.stop();
   if (broken() !== null) throw broken();
-  assertRows(rowsOf(database), ledgersOf(log.events.filter(isUsed)), 'the rows are not the log');
+  const used = log.events.filter(isUsed);
+  assertRows(rowsOf(database), ledgersOf(used, discardedOf(used)), 'the rows are not the log');
+  assert.equal(database.current(NAME)!.data.parked.size, 0, 'a stream stayed parked');
   assert.ok(level(), 'operators cannot bring it back');
 }
 
-export const feedRule = defineRule<Guards>({
+export const feedRule = defineRule<FedGuards>({
   name: 'feed',
   says: 'rows hold each event once and in order, and positions claim nothing else, by log or by Kafka and on every way between',
   guards: { ports: (ports) => ports, readable: (database) => database },
   play,
-  twins: [
-    {
-      name: 'the ends of the topics are read behind the log’s head',
-      breaks: 'what is relayed between the two lies below the offsets and behind what was taken from the log',
-      guards: { ports: readsEndsLast },
-    },
-    {
-      name: 'a record is applied without a look at its predecessor',
-      breaks: 'what was trimmed or lost with its topic is missing',
-      guards: { ports: asksForNoPredecessor },
-    },
-    {
-      name: 'a watermark is believed without its predecessor',
-      breaks: 'it stands for events that were trimmed before it',
-      guards: { ports: believesWatermarks },
-    },
-    {
-      name: 'a member goes on where its group was',
-      breaks: 'what was delivered and not committed is missing',
-      guards: { ports: goesOnFromTheGroup },
-    },
-    {
-      name: 'a place is not compared',
-      breaks: 'a member that stood still applies what its successor has',
-      guards: { ports: comparesNoPlace },
-    },
-    {
-      name: 'a place moves before the rows',
-      breaks: 'a crash between the two loses events',
-      guards: { ports: movesThePlaceFirst },
-    },
-    {
-      name: 'a place moves behind the rows',
-      breaks: 'a crash between the two applies events twice',
-      guards: { ports: movesThePlaceLast },
-    },
-    {
-      name: 'what was applied beyond the least place is forgotten on the way back',
-      breaks: 'it is applied again',
-      guards: { ports: forgetsMarks },
-    },
-    {
-      name: 'marks do not keep of how many partitions they are',
-      breaks: 'with another number they cover other streams',
-      guards: { ports: hashesMarksAnew },
-    },
-    {
-      name: 'only the least bookmark is compared with the log on the way back',
-      breaks: 'what a failover put where a mark is gets skipped',
-      guards: { ports: believesMarks },
-    },
-    {
-      name: 'who is fed asks the log nothing',
-      breaks: 'a history that is lost goes on being read',
-      guards: { ports: asksNoLogWhileFed },
-    },
-    {
-      name: 'a gap is found by the next record alone',
-      breaks: 'a topic that is trimmed and quiet is never read to its end',
-      guards: { ports: waitsForTheNextRecord },
-    },
-    {
-      name: 'nobody looks which generation stands',
-      breaks: 'members wait for ever at topics that nobody writes to',
-      guards: { ports: keepsItsGeneration },
-    },
-    {
-      name: 'the greatest place is reported',
-      breaks: 'a read does not show what it was promised',
-      guards: { readable: reportsTheGreatest },
-    },
-  ],
+  twins: [...kafkaTwins, ...placeTwins, ...fedParkingTwins, ...fedRebuildTwins],
 });

@@ -3,12 +3,11 @@ import assert from 'node:assert/strict';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { keyStream, ownerStream, tenantStream } from '../../../commands/streams.ts';
 import { FRESH_MS } from '../../../projections/fresh.ts';
-import { rebuildProjection } from '../../../projections/rebuild.ts';
 import { memoryEventLog } from '../../engines/memory-event-log.ts';
 import { memoryProjectionDatabase } from '../../engines/memory-projection-store.ts';
 import { type FreshnessGuards, twins } from '../freshness-twins.ts';
+import { rebuildBy } from '../operator.ts';
 import { freeze, pollsFail, stalling } from '../outages.ts';
-import { plainCodec } from '../plain-codec.ts';
 import { keepRunning } from '../projection-world.ts';
 import { replacing } from '../replacing.ts';
 import { defineRule } from '../rule.ts';
@@ -99,17 +98,9 @@ async function play(scheduler: Scheduler, guards: FreshnessGuards): Promise<void
     if (!scheduler.chance(0.3)) return;
     await scheduler.clock.sleep(scheduler.below(4000));
     const process = scheduler.process('rebuild');
-    const deps = {
-      projection: keysProjection,
-      store: database.connect((label) => process.turn(label)),
-      log: process.wrap(log as EventLog, 'log'),
-      decoder: plainCodec,
-      clock: process.clock,
-    };
+    const store = database.connect((label) => process.turn(label));
     // Another one may be under way, or the runner may have been superseded: not this rule's matter.
-    await rebuildProjection(deps, { holder: 'rebuild', signal: new AbortController().signal }).catch(
-      () => undefined,
-    );
+    await rebuildBy(process, { projection: keysProjection, store, log }).catch(() => undefined);
   };
   const verifications = async (name: string) => {
     const process = scheduler.process(name);

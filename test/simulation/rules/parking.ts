@@ -1,9 +1,7 @@
 /** Poison: a stream that fails waits in order, others flow; replay, discard and rebuild bring it back. */
 import assert from 'node:assert/strict';
-import type { EventLog } from '../../../commands/event-log.ts';
 import { DISCARD, REPLAY } from '../../../projections/parking.ts';
 import type { Applies } from '../../../projections/projection.ts';
-import { rebuildProjection } from '../../../projections/rebuild.ts';
 import type { ParkedStream, ProjectionStore } from '../../../projections/store.ts';
 import { type EventId, type StreamId, streamId } from '../../../schemas/envelope.ts';
 import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';
@@ -12,7 +10,8 @@ import {
   memoryProjectionDatabase,
 } from '../../engines/memory-projection-store.ts';
 import type { MemoryTx } from '../../engines/memory-transaction.ts';
-import { decodePlain, plainCodec } from '../plain-codec.ts';
+import { rebuildBy } from '../operator.ts';
+import { decodePlain } from '../plain-codec.ts';
 import {
   assertRows,
   ENTRY,
@@ -111,16 +110,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
 
   // A rebuild by the same code meets the same discards.
   const live = rowsOf(database);
-  await rebuildProjection(
-    {
-      projection,
-      store: database.connect((label) => process.turn(label)),
-      log: process.wrap(log as EventLog, 'log'),
-      decoder: plainCodec,
-      clock: process.clock,
-    },
-    { holder: 'rebuild', signal: new AbortController().signal },
-  );
+  await rebuildBy(process, { projection, store: database.connect((label) => process.turn(label)), log });
   await runners.stop();
   assertRows(rowsOf(database), live, 'the rebuilt rows are not the live ones');
 }

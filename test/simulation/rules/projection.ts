@@ -1,7 +1,5 @@
 /** Two runners of one projection, of which one at most may advance it, through crashes and freezes. */
 import assert from 'node:assert/strict';
-import type { EventLog } from '../../../commands/event-log.ts';
-import { rebuildProjection } from '../../../projections/rebuild.ts';
 import type { ProjectionStore } from '../../../projections/store.ts';
 import { type Position, START, type StreamId, streamId } from '../../../schemas/envelope.ts';
 import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';
@@ -10,7 +8,7 @@ import {
   memoryProjectionDatabase,
 } from '../../engines/memory-projection-store.ts';
 import type { MemoryTx } from '../../engines/memory-transaction.ts';
-import { plainCodec } from '../plain-codec.ts';
+import { holdingBriefly, rebuildBy } from '../operator.ts';
 import {
   assertRows,
   ENTRY,
@@ -85,9 +83,6 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   assertRows(rowsOf(database), ledgersOf(log.events), 'rows are not the log');
 }
 
-/** The live revision may be held still this long for a swap. */
-const MAX_HOLD_MS = 500;
-
 /** While the runners work and events arrive: what it swaps in must be as far as what it replaces. */
 async function rebuild(
   scheduler: Scheduler,
@@ -102,30 +97,11 @@ async function rebuild(
     database.connect((label) => process.turn(label)),
     process,
   );
-  const measured = replacing(store, {
-    async promote(lease, catchUp) {
-      let heldMs = scheduler.now();
-      const answer = await store.promote(lease, (to) => {
-        heldMs = scheduler.now();
-        return catchUp(to);
-      });
-      // Where time passes at any step, the lease alone bounds it.
-      assert.ok(
-        !scheduler.fair || scheduler.now() - heldMs <= MAX_HOLD_MS,
-        'the live rows were held for long',
-      );
-      return answer;
-    },
-  });
-  const deps = {
+  await rebuildBy(process, {
     projection: ledgerProjection(() => true),
-    store: measured,
-    log: process.wrap(log as EventLog, 'log'),
-    decoder: plainCodec,
-    clock: process.clock,
-  };
-  const signal = new AbortController().signal;
-  await rebuildProjection(deps, { holder: 'rebuild', signal }).catch((error: Error) => {
+    store: holdingBriefly(scheduler, store),
+    log,
+  }).catch((error: Error) => {
     if (error.name === 'AssertionError') throw error;
     scheduler.note(`no rebuild: ${error.message}`);
   });
