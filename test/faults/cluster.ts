@@ -51,6 +51,7 @@ export interface Stand {
 
 export interface Cluster {
   readonly apis: readonly ServedApi[];
+  readonly adminKey: string;
   readonly relays: readonly Slot[];
   readonly projectors: readonly Slot[];
   readonly slots: readonly Slot[];
@@ -169,6 +170,7 @@ export async function startCluster(t: Cleanup, options: ClusterOptions): Promise
   const works = ['live', 'catching_up'];
   return {
     apis,
+    adminKey: key,
     relays,
     projectors,
     slots,

@@ -86,7 +86,7 @@ export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
     const thinkMs = kills > LONG_RUN_KILLS ? LONG_RUN_THINK_MS : THINK_MS;
     const load = startWorkload({ apis: cluster.apis, seed, thinkMs });
     undo.push(() => load.stop().catch(() => {}));
-    const watch = watchHealth(cluster, load.acknowledged);
+    const watch = watchHealth(cluster, load);
     undo.push(() => watch.stop());
     return await faultsOn(cluster, load, {
       ...options,

@@ -1,11 +1,25 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { test } from 'node:test';
+import { projectionCatalogue } from '../../projections/catalogue.ts';
+import { type Epoch, type Position, positionToken } from '../../schemas/envelope.ts';
+import type { Stand } from './cluster.ts';
 import { engineFaults, logFaults } from './engine-faults.ts';
 import { type Happening, type HealthAnswer, judge, tells } from './health-judge.ts';
 import { TOLD_WITHIN_MS, truths } from './health-truth.ts';
+import { judgeList, type Listed } from './projections-watch.ts';
 
 function answer(of: Partial<HealthAnswer>): HealthAnswer {
-  return { role: 'relay', startedMs: 0, answeredMs: 10, ready: true, reasons: {}, live: 200, ...of };
+  return {
+    role: 'relay',
+    startedMs: 0,
+    answeredMs: 10,
+    ready: true,
+    reasons: {},
+    live: 200,
+    redisSinceMs: null,
+    ...of,
+  };
 }
 
 function happening(what: string, of: Partial<Happening> = {}): Happening {
@@ -39,11 +53,43 @@ test('Redis that is away is told by who goes on without it, ready', () => {
   assert.ok(!tells({ role: 'api', ready: true, reasons: {} }, truth));
 });
 
+test('a list of projections is held against the database', () => {
+  const names = projectionCatalogue.map(({ name }) => name);
+  const at = (position: string) => position.padStart(20, '0') as Position;
+  const stands = (position: string, generation: number | null = null): Stand[] =>
+    names.map((projection) => ({
+      projection,
+      state: 'current',
+      position: at(position),
+      generation,
+    }));
+  const listed = (position: string, of: Partial<Listed> = {}): Listed[] =>
+    names.map((name) => ({
+      name,
+      state: 'current',
+      position: positionToken(randomUUID() as Epoch, at(position)),
+      generation: null,
+      halted: null,
+      parkedStreams: 0,
+      ...of,
+    }));
+  assert.equal(judgeList(listed('2'), stands('1'), stands('3')), null);
+  assert.match(judgeList(listed('0'), stands('1'), stands('3'))!, /is past 0+,/);
+  assert.match(judgeList(listed('4'), stands('1'), stands('3'))!, /has not reached 0+4/);
+  assert.match(judgeList(listed('2', { generation: 1 }), stands('1', 2), stands('3', 2))!, /generation 2/);
+  assert.equal(judgeList(listed('2', { generation: 1 }), stands('1', 1), stands('3')), null);
+  assert.match(judgeList(listed('2', { halted: 'why' }), stands('1'), stands('3'))!, /nothing that stops/);
+  assert.match(judgeList(listed('2').slice(1), stands('1'), stands('3'))!, /is not there once/);
+});
+
 test('nothing is named that is well, or was long ago, and nobody is unready for no reason', () => {
   const named = answer({ ready: false, reasons: { database: 'NoAnswer' } });
   assert.match(judge(named, [happening('redis flushed')])!, /names database/);
   assert.equal(judge(named, [happening('postgres slow')]), null);
   const killed = happening('roles killed');
+  const busy = answer({ reasons: { redis: 'away' }, redisSinceMs: -5_000 });
+  assert.equal(judge(busy, [killed]), null);
+  assert.match(judge({ ...busy, redisSinceMs: -10_000 }, [killed])!, /names redis/);
   assert.equal(judge(named, [happening('postgres slow', { toMs: -1_000 }), killed]), null);
   assert.match(judge(named, [happening('postgres slow', { toMs: -60_000 }), killed])!, /names database/);
   const fed = answer({ role: 'projector', ready: false, reasons: { 'projection:key_list': 'events wait' } });

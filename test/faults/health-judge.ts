@@ -12,6 +12,8 @@ export interface HealthAnswer {
   readonly reasons: Readonly<Record<string, string>>;
   /** Status of `/livez`; null: no answer. */
   readonly live: number | null;
+  /** Since when it has named Redis, answer by answer; null: it does not. */
+  readonly redisSinceMs: number | null;
 }
 
 /** What happens to the cluster. */
@@ -27,6 +29,7 @@ export interface Happening {
 
 /** How long ago a look that is answered now may have begun. */
 const LOOK_MS = 5_000;
+const BRIEF_MS = 10_000;
 const NOTHING: Told = { must: [], may: [], ready: true };
 
 /** Answers what was not so; null: it was. */
@@ -43,6 +46,9 @@ export function judge(answer: HealthAnswer, happenings: readonly Happening[]): s
       return [...must, ...may];
     }),
   );
+  // Its commands may take 200 ms: where the machine is busy they are late, and it is told.
+  const brief = answer.redisSinceMs !== null && answer.answeredMs - answer.redisSinceMs < BRIEF_MS;
+  if (brief) allowed.add('redis');
   const untrue = names.find((name) => !allowed.has(name));
   if (untrue !== undefined) return `it names ${untrue}: ${JSON.stringify(reasons)}`;
   const now = then.at(-1);

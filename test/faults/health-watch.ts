@@ -4,9 +4,10 @@ import { until } from '../support/platform-process.ts';
 import type { Cluster } from './cluster.ts';
 import { type Happening, type HealthAnswer, isContent, judge, tells } from './health-judge.ts';
 import { STANDS_STILL_TOLD_WITHIN_MS, TOLD_WITHIN_MS, truths } from './health-truth.ts';
+import { watchProjections } from './projections-watch.ts';
 import type { Slot } from './slot.ts';
 import { watchStandstill } from './standstill.ts';
-import type { Acknowledged } from './workload.ts';
+import type { Workload } from './workload.ts';
 
 const ASK_EVERY_MS = 500;
 /** What takes longer is told by `lies`; so long it is waited for. */
@@ -39,11 +40,13 @@ export interface HealthWatch {
 
 interface Seen extends HealthAnswer {
   readonly life: number;
+  /** Its first answer. */
+  readonly lifeSinceMs: number;
 }
 
 export function watchHealth(
-  cluster: Pick<Cluster, 'slots' | 'topics' | 'stands'>,
-  acknowledged: readonly Acknowledged[],
+  cluster: Omit<Cluster, 'workingRelay' | 'activeProjector'>,
+  { acknowledged, refusals }: Pick<Workload, 'acknowledged' | 'refusals'>,
 ): HealthWatch {
   const stop = new AbortController();
   const standstill = watchStandstill(cluster, acknowledged);
@@ -83,16 +86,32 @@ export function watchHealth(
     if (stillMs === null) return;
     // Since when none of them has said that anything is the matter.
     const sinceMs = Math.max(stillMs, deniedMs[role]);
-    const fromMs = sinceMs + STANDS_STILL_TOLD_WITHIN_MS;
     const these = cluster.slots.filter((one) => one.role === role && one.life() !== null);
     if (these.length === 0) return;
     const answers = these.map((one) => last.get(one));
     // Of those that share the work it is enough that one says it.
-    const deny = answers.every((one) => one && one.startedMs > fromMs && isContent(one));
-    if (!deny) return;
+    const denies = (one: Seen): boolean =>
+      isContent(one) && one.startedMs - Math.max(sinceMs, one.lifeSinceMs) > STANDS_STILL_TOLD_WITHIN_MS;
+    if (!answers.every((one) => one && denies(one))) return;
     deniedMs[role] = performance.now();
     const seconds = ((performance.now() - stillMs) / 1000).toFixed(1);
     lie(slot, `all say that all is well, and nothing has moved for ${seconds} s`);
+  };
+  /** A process of the API that said that all is well, and when it had carried out nothing for so long. */
+  const confident = new Map<Slot, { readonly sinceMs: number; readonly atMs: number }>();
+  const assertCarriesOut = (slot: Slot, answer: HealthAnswer): void => {
+    const by = cluster.apis.findIndex((api) => api.slot === slot);
+    const refused = by < 0 ? null : refusals.of(by);
+    if (refused === null) return;
+    const { sinceMs, lastMs } = refused;
+    const said = confident.get(slot);
+    // What was given after that failed as well.
+    if (said?.sinceMs === sinceMs && lastMs > said.atMs) {
+      confident.delete(slot);
+      lie(slot, `it said that all is well, and has carried out no command since ${sinceMs.toFixed(0)}`);
+    } else if (isContent(answer) && answer.startedMs - sinceMs > STANDS_STILL_TOLD_WITHIN_MS) {
+      if (said?.sinceMs !== sinceMs) confident.set(slot, { sinceMs, atMs: answer.answeredMs });
+    }
   };
   const assertAnswers = (slot: Slot, { ready, live, startedMs, answeredMs }: HealthAnswer): void => {
     if (ready !== null && live !== null) {
@@ -115,7 +134,14 @@ export function watchHealth(
     const startedMs = performance.now();
     const [{ ready, reasons }, live] = await Promise.all([slot.probe(), slot.probeLife()]);
     if (slot.life() !== life || stop.signal.aborted) return;
-    const answer = { role: slot.role, startedMs, answeredMs: performance.now(), ready, reasons, live, life };
+    const answeredMs = performance.now();
+    const before = last.get(slot);
+    const redisSinceMs = reasons.redis === undefined ? null : (before?.redisSinceMs ?? startedMs);
+    const lifeSinceMs = before?.life === life ? before.lifeSinceMs : startedMs;
+    const answer: Seen = {
+      ...{ role: slot.role, startedMs, answeredMs, ready, reasons, live },
+      ...{ redisSinceMs, life, lifeSinceMs },
+    };
     asked += 1;
     last.set(slot, answer);
     assertAnswers(slot, answer);
@@ -126,6 +152,7 @@ export function watchHealth(
       deniedMs[slot.role] = answer.answeredMs;
     }
     assertMoves(slot);
+    assertCarriesOut(slot, answer);
   };
   const askAll = async (slot: Slot): Promise<void> => {
     while (!stop.signal.aborted) {
@@ -144,6 +171,7 @@ export function watchHealth(
 
   begin(KILLS);
   const asking = cluster.slots.map(askAll);
+  const projections = watchProjections(cluster, ({ slot }, what) => lie(slot, what));
   return {
     happens: begin,
     recovered: () => begin(KILLS),
@@ -156,13 +184,17 @@ export function watchHealth(
       await until(`every role tells the truth: ${what}`, allTell, MAX_WAIT_MS);
       toldMsMax = Math.max(toldMsMax, performance.now() - awaySinceMs!);
     },
-    health: () => ({ asked, lies: lies.length, toldSecondsMax: Number((toldMsMax / 1000).toFixed(1)) }),
+    health: () => ({
+      asked: asked + projections.asked(),
+      lies: lies.length,
+      toldSecondsMax: Number((toldMsMax / 1000).toFixed(1)),
+    }),
     assertTrue() {
       if (lies.length > 0) throw new Error(`health was not what was said:\n${lies.join('\n')}`);
     },
     async stop() {
       stop.abort();
-      await Promise.all([...asking, standstill.stop()]);
+      await Promise.all([...asking, projections.stop(), standstill.stop()]);
     },
   };
 }

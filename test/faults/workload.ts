@@ -10,6 +10,7 @@ import { pause } from '../crash/within.ts';
 import { type SeededRandom, seededRandom } from '../support/seeded-random.ts';
 import type { ServedApi } from './cluster.ts';
 import { type HeldKey, HeldKeys, type Known } from './held-keys.ts';
+import { RefusalsByApi } from './refusals.ts';
 import { startVerifying, type Verified } from './verifying.ts';
 
 export const CLIENTS = 8;
@@ -39,6 +40,7 @@ export interface Workload {
   /** Commands that were given more than once. */
   readonly retried: () => number;
   readonly verified: () => Verified;
+  readonly refusals: RefusalsByApi;
   /** One more command, given now; throws when a client has failed. */
   issue(): Promise<HeldKey & Acknowledged>;
   rename(key: HeldKey): Promise<Acknowledged>;
@@ -59,6 +61,7 @@ export function startWorkload({ apis, seed, thinkMs }: WorkloadOptions): Workloa
   const stop = new AbortController();
   let failure: Error | undefined;
   const held = new HeldKeys();
+  const refusals = new RefusalsByApi();
   let serial = 0;
   let retried = 0;
 
@@ -74,6 +77,7 @@ export function startWorkload({ apis, seed, thinkMs }: WorkloadOptions): Workloa
     const endMs = Date.now() + MAX_UNANSWERED_MS;
     for (let attempt = 1; ; attempt++) {
       const by = (turn + attempt) % apis.length;
+      const beganMs = performance.now();
       try {
         const { id, position } = await give(apis[by]!.client, { idempotencyKey });
         if (attempt > 1) retried += 1;
@@ -87,11 +91,13 @@ export function startWorkload({ apis, seed, thinkMs }: WorkloadOptions): Workloa
           atMs: performance.now(),
         };
         acknowledged.push(one);
+        refusals.went(by);
         return one;
       } catch (error) {
         if (!isPassing(error) || Date.now() > endMs) {
           throw new Error(`${idempotencyKey}: ${(error as Error).message}`, { cause: error });
         }
+        refusals.failed(by, beganMs);
         await pause(RETRY_PAUSE_MS);
       }
     }
@@ -148,6 +154,7 @@ export function startWorkload({ apis, seed, thinkMs }: WorkloadOptions): Workloa
     acknowledged,
     retried: () => retried,
     verified: verifying.verified,
+    refusals,
     issue() {
       if (failure) throw failure;
       return issue();
