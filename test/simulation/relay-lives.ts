@@ -72,8 +72,25 @@ export function keepRelaying(scheduler: Scheduler, options: RelaysOptions): Rela
 /** Of an operator, half a second apart. */
 const MAX_TRIES = 60;
 
-/** What an operator does with `plinth relay restart`, until it has worked. */
-export async function beginAnew(
+const atWork = new WeakMap<MemoryBroker, Promise<void>>();
+
+/**
+ * What an operator does with `plinth relay restart`, until it has worked. One operator after the other: where
+ * time flies two would fence each other for ever.
+ */
+export function beginAnew(
+  scheduler: Scheduler,
+  log: EventLog,
+  broker: MemoryBroker,
+  others: () => readonly Process[],
+): Promise<void> {
+  const before = atWork.get(broker) ?? Promise.resolve();
+  const mine = before.then(() => beginOnce(scheduler, log, broker, others));
+  atWork.set(broker, mine);
+  return mine;
+}
+
+async function beginOnce(
   scheduler: Scheduler,
   log: EventLog,
   broker: MemoryBroker,
