@@ -4,12 +4,13 @@
  *     projectionStoreContract('projections in X', { open: …, create: …, rows: …, decodeRow: … });
  */
 import { describe } from 'node:test';
-import { feedContract } from './projection-feed.ts';
+import { fedRunnerContract } from './projection-feed.ts';
 import { historyContract } from './projection-history.ts';
 import { runnerContract } from './projection-runner.ts';
 import { checkpointContract } from './projection-store-checkpoints.ts';
 import type { ProjectionStoreEngine } from './projection-store-fixtures.ts';
 import { placesContract } from './projection-store-places.ts';
+import { wayBackContract } from './projection-way-back.ts';
 
 export function projectionStoreContract<T>(name: string, engine: ProjectionStoreEngine<T>): void {
   describe(name, () => {
@@ -17,6 +18,7 @@ export function projectionStoreContract<T>(name: string, engine: ProjectionStore
     placesContract(engine);
     runnerContract(engine);
     historyContract(engine);
-    feedContract(engine);
+    fedRunnerContract(engine);
+    wayBackContract(engine);
   });
 }
