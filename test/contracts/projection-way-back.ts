@@ -13,9 +13,7 @@ export function wayBackContract<T>(engine: ProjectionStoreEngine<T>): void {
     await w.f.add(K1, 10);
     await w.relayed();
     const partition = { domain: 'keys', partition: 0 };
-    const [, , last] = w.broker.committed(1, partition).filter(({ event }) => event !== null);
     w.broker.trim(1, partition, Number(w.broker.committed(1, partition).at(-1)!.offset) + 1);
-    assert.equal(last, undefined);
     const after = w.run('after');
     await w.f.add(K0, 3);
     await w.f.reached();

@@ -4,7 +4,8 @@ import type { ChangesSource } from '../../projections/changes.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import type { ReadOptions } from '../../projections/read-models.ts';
 import { PlinthError } from '../../schemas/errors.ts';
-import type { MemoryProjectionDatabase, Seen } from './memory-projection-store.ts';
+import type { MemoryProjectionDatabase } from './memory-projection-store.ts';
+import type { Seen } from './memory-revisions.ts';
 import type { Row } from './memory-transaction.ts';
 
 const POLL_MS = 25;

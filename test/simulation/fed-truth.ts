@@ -7,7 +7,7 @@ import { greatestPosition, nameOf } from '../../projections/places.ts';
 import { type Position, type Recorded, START, type StreamId } from '../../schemas/envelope.ts';
 import { topicDomainOf } from '../../schemas/topics.ts';
 import type { MemoryEventLog } from '../engines/memory-event-log.ts';
-import type { Seen } from '../engines/memory-projection-store.ts';
+import type { Seen } from '../engines/memory-revisions.ts';
 import type { FedWorld } from './fed-world.ts';
 import { type Ledger, NAME, type Poison } from './projection-world.ts';
 import { cachedPartitionOf } from './relayed-truth.ts';

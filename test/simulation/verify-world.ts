@@ -28,7 +28,8 @@ import {
 import { keyEvents, ownerEvents } from '../../schemas/events/keys.ts';
 import { tenantEvents } from '../../schemas/events/tenants.ts';
 import { Secret } from '../../schemas/secret.ts';
-import type { MemoryProjectionDatabase, Seen } from '../engines/memory-projection-store.ts';
+import type { MemoryProjectionDatabase } from '../engines/memory-projection-store.ts';
+import type { Seen } from '../engines/memory-revisions.ts';
 import type { MemoryTx } from '../engines/memory-transaction.ts';
 import { plainCodec } from './plain-codec.ts';
 import type { Process, Scheduler } from './scheduler.ts';
