@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { test } from 'node:test';
 import { keyStream, usageStream } from '../../commands/streams.ts';
 import type { EventId, StreamId } from '../../schemas/envelope.ts';
-import { issuedData } from '../../test/support/read-model.ts';
+import { issuedData } from '../../test/support/issued-data.ts';
 import { type RunningApp, runningApp } from '../../test/support/running-app.ts';
 
 const DAY_MS = 86_400_000;

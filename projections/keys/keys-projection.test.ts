@@ -6,15 +6,9 @@ import type { Decoded } from '../../schemas/envelope.ts';
 import { eventCatalogue } from '../../schemas/events/catalogue.ts';
 import { eventSchema, personalFieldsOf } from '../../schemas/events/event-schema.ts';
 import { subjectEvents } from '../../schemas/events/subjects.ts';
+import { issuedData } from '../../test/support/issued-data.ts';
 import { idOf, KEY, keyHistory, keyStep, OWNER, story } from '../../test/support/key-story.ts';
-import {
-  issuedData,
-  positionOf,
-  type ReadModel,
-  readModel,
-  suitePool,
-  TENANT,
-} from '../../test/support/read-model.ts';
+import { positionOf, type ReadModel, readModel, suitePool, TENANT } from '../../test/support/read-model.ts';
 import { BrokenStream } from '../broken-stream.ts';
 import { keysProjection } from './keys-projection.ts';
 

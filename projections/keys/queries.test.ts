@@ -5,15 +5,9 @@ import { keyStream, ownerStream, usageStream } from '../../commands/streams.ts';
 import { revisionTables } from '../../infra/postgres/revision-tables.ts';
 import type { Position, TenantId } from '../../schemas/envelope.ts';
 import { keyStatuses } from '../../schemas/views/keys.ts';
+import { issuedData } from '../../test/support/issued-data.ts';
 import { findsKeysByIndex } from '../../test/support/query-plans.ts';
-import {
-  eventMaker,
-  issuedData,
-  OTHER_TENANT,
-  readModel,
-  suitePool,
-  TENANT,
-} from '../../test/support/read-model.ts';
+import { eventMaker, OTHER_TENANT, readModel, suitePool, TENANT } from '../../test/support/read-model.ts';
 import { usageProjection } from '../usage/usage-projection.ts';
 import { keyListProjection } from './key-list-projection.ts';
 import { countKeys, getKey, type KeyFilter, type KeyReads, listKeys, MAX_SCANNED_KEYS } from './queries.ts';

@@ -4,9 +4,9 @@ import { noOwner } from '../../commands/keys/owner-state.ts';
 import { keyStream, ownerStream, tenantStream } from '../../commands/streams.ts';
 import { revisionTables } from '../../infra/postgres/revision-tables.ts';
 import type { TenantId } from '../../schemas/envelope.ts';
+import { issuedData } from '../../test/support/issued-data.ts';
 import {
   eventMaker,
-  issuedData,
   OTHER_TENANT,
   positionOf,
   readModel,

@@ -39,9 +39,7 @@ export function memoryRelayTopics(producer: MemoryProducer, clock: Clock): Relay
       working = false;
       made = 0;
       await producer.init();
-      const marker = producer.newMarker();
-      await producer.writePosition({ key: 'marker', marker });
-      await producer.commit();
+      const marker = await commitMarker(producer);
       const record = await lastRecordBefore(producer, clock, (seen) => seen === marker);
       const topicsHoldRecords = await producer.holdsRecords();
       const lastGeneration = await producer.lastGeneration();
@@ -53,15 +51,32 @@ export function memoryRelayTopics(producer: MemoryProducer, clock: Clock): Relay
       working = false;
       if (made !== record.generation) await producer.makeTopics(record.generation, record.partitions);
       made = record.generation;
-      if (records.length > 0) await producer.write(record.generation, records);
-      await producer.writePosition({ key: 'record', record });
-      await producer.commit();
+      await commitBatch(producer, records, record);
       working = true;
     },
     async close() {
       working = false;
     },
   };
+}
+
+/** In one transaction: the records and the position behind them. */
+export async function commitBatch(
+  producer: MemoryProducer,
+  records: readonly Outgoing[],
+  record: RelayRecord,
+): Promise<void> {
+  if (records.length > 0) await producer.write(record.generation, records);
+  await producer.writePosition({ key: 'record', record });
+  await producer.commit();
+}
+
+/** Answers the marker. */
+export async function commitMarker(producer: MemoryProducer): Promise<number> {
+  const marker = producer.newMarker();
+  await producer.writePosition({ key: 'marker', marker });
+  await producer.commit();
+  return marker;
 }
 
 /** Reads what is committed of the position topic until the marker comes. */

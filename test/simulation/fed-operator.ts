@@ -1,9 +1,10 @@
 /** Whoever looks after a projection that Kafka feeds: brings it back, lets parked streams go on, rebuilds, verifies. */
 import { adoptEpoch } from '../../projections/adopt-epoch.ts';
 import { DISCARD, REPLAY } from '../../projections/parking.ts';
+import { enter } from './entering.ts';
 import { type FedWorld, fedProjection } from './fed-world.ts';
 import { type Operated, rebuildBy } from './operator.ts';
-import { ENTRY, enter, NAME, type RunnerPorts } from './projection-world.ts';
+import { ENTRY, NAME, type RunnerPorts } from './projection-world.ts';
 import type { Process } from './scheduler.ts';
 import { poisonOf } from './stream-fate.ts';
 

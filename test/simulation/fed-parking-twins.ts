@@ -1,5 +1,6 @@
 /** Projectors that park, replay or read what is parked wrongly while Kafka feeds them. */
 import type { ParkedStream } from '../../projections/store.ts';
+import { changedFedAdvance, withoutSavepoint } from './changed-advance.ts';
 import type { FedGuards } from './fed-world.ts';
 import { type Ports, storing } from './replaced-ports.ts';
 import { replacing } from './replacing.ts';
@@ -18,19 +19,9 @@ const readsWhatIsParkedFirst = storing((store) => {
   };
 });
 
-const parksWithoutSavepoint = storing((store) => ({
-  advancePlaces: (fed, moves, work) =>
-    store.advancePlaces(
-      fed,
-      moves,
-      work && (async (advance) => work({ ...advance, savepoint: (inner) => inner() })),
-    ),
-}));
+const parksWithoutSavepoint = storing((store) => changedFedAdvance(store, withoutSavepoint));
 
-const parksInMemoryAlone = storing((store) => ({
-  advancePlaces: (fed, moves, work) =>
-    store.advancePlaces(fed, moves, work && (async (advance) => work({ ...advance, park: async () => {} }))),
-}));
+const parksInMemoryAlone = storing((store) => changedFedAdvance(store, () => ({ park: async () => {} })));
 
 /** What comes behind the request is delivered as well. */
 const replaysToTheEnd: Ports = (ports) => ({

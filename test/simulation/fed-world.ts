@@ -7,11 +7,11 @@ import type { MemoryEventLog } from '../engines/memory-event-log.ts';
 import type { MemoryProjectionDatabase } from '../engines/memory-projection-store.ts';
 import { memoryReadModels } from '../engines/memory-read-models.ts';
 import type { MemoryTx } from '../engines/memory-transaction.ts';
+import { enter } from './entering.ts';
 import { DOMAINS } from './fed-truth.ts';
 import type { Lives } from './lives.ts';
 import {
   ENTRY,
-  enter,
   keepRunning,
   type Ledger,
   ledgerProjection,

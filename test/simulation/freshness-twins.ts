@@ -5,6 +5,7 @@ import type { EventLog } from '../../commands/event-log.ts';
 import type { ChangesSource } from '../../projections/changes.ts';
 import { START } from '../../schemas/envelope.ts';
 import type { MemoryProjectionDatabase } from '../engines/memory-projection-store.ts';
+import { changedAdvance } from './changed-advance.ts';
 import type { Store } from './outages.ts';
 import { replacing } from './replacing.ts';
 import type { Twin } from './rule.ts';
@@ -78,16 +79,7 @@ export const twins: readonly Twin<FreshnessGuards>[] = [
     name: 'far behind, changes are left out and nobody is told',
     breaks: 'a process that waited for the projector misses the change that it waits for',
     guards: {
-      store: (store) =>
-        replacing(store, {
-          advance: (lease, from, to, work) =>
-            store.advance(
-              lease,
-              from,
-              to,
-              work && ((advance) => work({ ...advance, prunedHere: async () => {} })),
-            ),
-        }),
+      store: (store) => changedAdvance(store, () => ({ prunedHere: async () => {} })),
     },
   },
   {

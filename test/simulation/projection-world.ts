@@ -4,12 +4,11 @@
  */
 import assert from 'node:assert/strict';
 import type { EventLog } from '../../commands/event-log.ts';
-import { uuidv5 } from '../../commands/ids.ts';
 import type { Feed } from '../../projections/feed.ts';
 import type { Projection } from '../../projections/projection.ts';
 import { projectionRunner } from '../../projections/runner.ts';
 import type { ProjectionStore } from '../../projections/store.ts';
-import type { CommandId, Decoded, EventId, Metadata, Recorded, StreamId } from '../../schemas/envelope.ts';
+import type { Decoded, EventId, Recorded } from '../../schemas/envelope.ts';
 import type { MemoryEventLog } from '../engines/memory-event-log.ts';
 import type { MemoryProjectionDatabase } from '../engines/memory-projection-store.ts';
 import type { MemoryTx } from '../engines/memory-transaction.ts';
@@ -87,40 +86,6 @@ export function assertRows(
 ): void {
   const sorted = (map: ReadonlyMap<string, Ledger>) => [...map].sort(([a], [b]) => (a < b ? -1 : 1));
   assert.deepEqual(sorted(actual), sorted(expected), message);
-}
-
-let minted = 0;
-
-/** Appends one event to the stream, whatever its version. */
-export async function enter(
-  log: EventLog,
-  scheduler: Scheduler,
-  stream: StreamId,
-  type: string,
-  data: object,
-): Promise<void> {
-  minted += 1;
-  const commandId = uuidv5('sim', String(scheduler.seed), String(minted)) as CommandId;
-  const metadata: Metadata = {
-    tenant: 'tnt_1',
-    actor: 'key_1',
-    commandId,
-    requestDigest: null,
-    correlationId: commandId,
-    causationId: null,
-    traceparent: null,
-  };
-  const events = await plainCodec.encode([
-    {
-      id: commandId as unknown as EventId,
-      type,
-      data,
-      timeMs: scheduler.now(),
-      nonce: new Uint8Array(16),
-      metadata,
-    },
-  ]);
-  await log.append(stream, 'any', events);
 }
 
 /** What a runner has of the world around its process. */

@@ -8,7 +8,8 @@ import {
   type RelayTopics,
 } from '../../workers/relay-topics.ts';
 import type { MemoryBrokerConnection } from '../engines/memory-broker.ts';
-import type { MemoryProducer } from '../engines/memory-relay-topics.ts';
+import { commitBatch, commitMarker, type MemoryProducer } from '../engines/memory-relay-topics.ts';
+import { replacing } from './replacing.ts';
 
 /** Takes the last record that was read when `isEnd` says so, with or without its marker. */
 async function readUntil(
@@ -38,9 +39,7 @@ function takingOver(
     },
     async commit(records, record) {
       await producer.makeTopics(record.generation, record.partitions);
-      if (records.length > 0) await producer.write(record.generation, records);
-      await producer.writePosition({ key: 'record', record });
-      await producer.commit();
+      await commitBatch(producer, records, record);
     },
     async close() {},
   };
@@ -48,8 +47,7 @@ function takingOver(
 
 async function fenceAndMark(producer: MemoryProducer): Promise<void> {
   await producer.init();
-  await producer.writePosition({ key: 'marker', marker: producer.newMarker() });
-  await producer.commit();
+  await commitMarker(producer);
 }
 
 export function readsBeforeItFences(connection: MemoryBrokerConnection, clock: Clock): RelayTopics {
@@ -80,7 +78,7 @@ export function commitsThePositionApart(connection: MemoryBrokerConnection): Rel
   const { producer } = connection;
   const topics = connection.relayTopics();
   let working = false;
-  return {
+  return replacing(topics, {
     async takeOver() {
       const footing = await topics.takeOver();
       await producer.init();
@@ -95,18 +93,15 @@ export function commitsThePositionApart(connection: MemoryBrokerConnection): Rel
         await producer.write(record.generation, records);
         await producer.commit();
       }
-      await producer.writePosition({ key: 'record', record });
-      await producer.commit();
+      await commitBatch(producer, [], record);
       working = true;
     },
-    async close() {},
-  };
+  });
 }
 
 export function sendsAgainBlindly(connection: MemoryBrokerConnection): RelayTopics {
   const topics = connection.relayTopics();
-  return {
-    takeOver: () => topics.takeOver(),
+  return replacing(topics, {
     async commit(records, record) {
       try {
         await topics.commit(records, record);
@@ -116,15 +111,14 @@ export function sendsAgainBlindly(connection: MemoryBrokerConnection): RelayTopi
         await topics.commit(records, record);
       }
     },
-    close: () => topics.close(),
-  };
+  });
 }
 
 /** After a commit that failed it goes on from what it meant to write. */
 export function keepsItsPredecessors(connection: MemoryBrokerConnection): RelayTopics {
   const topics = connection.relayTopics();
   let meant: RelayRecord | null = null;
-  return {
+  return replacing(topics, {
     async takeOver() {
       const footing = await topics.takeOver();
       if (!footing.record || !meant) return footing;
@@ -134,17 +128,14 @@ export function keepsItsPredecessors(connection: MemoryBrokerConnection): RelayT
       meant = record;
       await topics.commit(records, record);
     },
-    close: () => topics.close(),
-  };
+  });
 }
 
 export function sendsWatermarksFirst(connection: MemoryBrokerConnection): RelayTopics {
   const topics = connection.relayTopics();
-  return {
-    takeOver: () => topics.takeOver(),
+  return replacing(topics, {
     commit: (records, record) => topics.commit(rechained(records), record),
-    close: () => topics.close(),
-  };
+  });
 }
 
 function rechained(records: readonly Outgoing[]): Outgoing[] {

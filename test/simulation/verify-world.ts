@@ -1,11 +1,11 @@
 /** Keys over a log and a read model in memory, and the product's verifier in as many processes as wanted. */
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type { CreditLeases } from '../../api/verify/credit-blocks.ts';
 import type { LoadRows } from '../../api/verify/key-cache.ts';
 import type { SharedCache } from '../../api/verify/shared-cache.ts';
 import { createVerifier, type Verifier } from '../../api/verify/verifier.ts';
 import type { EventLog } from '../../commands/event-log.ts';
-import { uuidv5 } from '../../commands/ids.ts';
 import { pepperedDigest } from '../../commands/keys/digest.ts';
 import { mintKey } from '../../commands/keys/key-format.ts';
 import { evolveKey, type KeyState, noKey } from '../../commands/keys/key-state.ts';
@@ -16,21 +16,15 @@ import { evolveTenant, noTenant, type TenantState } from '../../commands/tenants
 import { InProcessLimiter } from '../../infra/limiter/in-process-limiter.ts';
 import type { ChangesSource } from '../../projections/changes.ts';
 import type { Projection } from '../../projections/projection.ts';
-import {
-  type CommandId,
-  categoryOf,
-  type EventId,
-  type Position,
-  START,
-  type StreamId,
-  type TenantId,
-} from '../../schemas/envelope.ts';
+import { categoryOf, type Position, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { keyEvents, ownerEvents } from '../../schemas/events/keys.ts';
 import { tenantEvents } from '../../schemas/events/tenants.ts';
 import { Secret } from '../../schemas/secret.ts';
 import type { MemoryProjectionDatabase } from '../engines/memory-projection-store.ts';
 import type { Seen } from '../engines/memory-revisions.ts';
 import type { MemoryTx } from '../engines/memory-transaction.ts';
+import { type Issued, issuedData } from '../support/issued-data.ts';
+import { enter } from './entering.ts';
 import { plainCodec } from './plain-codec.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 import { SHARED_SECRET } from './shared-world.ts';
@@ -153,38 +147,14 @@ export function verifierOf(process: Process, ports: Ports, leases?: CreditLeases
   });
 }
 
-let minted = 0;
-
-export async function append(
+export function append(
   log: EventLog,
   scheduler: Scheduler,
   stream: StreamId,
   type: string,
   data: object,
 ): Promise<Position> {
-  minted += 1;
-  const commandId = uuidv5('verify', String(scheduler.seed), String(minted)) as CommandId;
-  const events = await plainCodec.encode([
-    {
-      id: commandId as unknown as EventId,
-      type,
-      data,
-      timeMs: scheduler.now(),
-      nonce: new Uint8Array(16),
-      metadata: {
-        tenant: TENANT,
-        actor: 'system:test',
-        commandId,
-        requestDigest: null,
-        correlationId: commandId,
-        causationId: null,
-        traceparent: null,
-      },
-    },
-  ]);
-  const answer = await log.append(stream, 'any', events);
-  if (!answer.ok) throw new Error('an append without a demand cannot conflict');
-  return answer.position;
+  return enter(log, scheduler, stream, type, data, TENANT);
 }
 
 export interface SimKey {
@@ -196,34 +166,30 @@ export async function issue(
   log: EventLog,
   scheduler: Scheduler,
   serial: number,
-  more: object = {},
+  more: Partial<Issued> = {},
 ): Promise<SimKey> {
   const keyId = `key_${String(serial).padStart(12, '0')}`;
   const text = mintKey('live', keyId, createHash('sha256').update(`${serial}`).digest());
-  await append(log, scheduler, keyStream(keyId), 'key.issued', {
-    keyId,
-    use: 'api',
-    mode: 'live',
-    format: 'plinth',
-    ownerId: OWNER,
-    ownerVersion: 0,
-    name: null,
-    metadata: null,
-    secret: {
-      digest: Buffer.from(pepperedDigest(peppers, [1], text)!).toString('base64url'),
-      pepperVersions: [1],
-      hint: null,
-    },
-    scopes: [],
-    permissions: [],
-    limits: [],
-    credits: null,
-    expiresAt: null,
-    notBefore: null,
-    allowedIps: [],
-    ...more,
-  });
+  const digest = Buffer.from(pepperedDigest(peppers, [1], text)!).toString('base64url');
+  const secret = { digest, pepperVersions: [1], hint: null };
+  const data = issuedData(keyId, { ownerId: OWNER, secret, ...more });
+  await append(log, scheduler, keyStream(keyId), 'key.issued', data);
   return { keyId, text };
+}
+
+/** The code, or that it cannot be judged. */
+export async function codeOf(verifier: Verifier, key: SimKey): Promise<string> {
+  try {
+    const view = await verifier.verify({ tenant: TENANT, route: 'verify', traceId: null }, { key: key.text });
+    return view.code;
+  } catch (error) {
+    const code = (error as { rejection?: { code: string } }).rejection?.code;
+    assert.ok(
+      code === 'verify_stale' || code === 'log_epoch_changed',
+      `a verify that cannot judge says so, not ${error}`,
+    );
+    return code;
+  }
 }
 
 export const NO_POSITION = START;

@@ -3,37 +3,16 @@ import { evolveKey, noKey } from '../../commands/keys/key-state.ts';
 import { noOwner } from '../../commands/keys/owner-state.ts';
 import type { KeyEvent } from '../../schemas/events/keys.ts';
 import { specOf } from './given-when-then.ts';
+import { type Issued, issuedData } from './issued-data.ts';
 
 export const SPEC_TENANT = 'tnt_0123456789abcdef0123456789abcdef';
 export const SPEC_START_MS = Date.parse('2026-01-01T00:00:00Z');
 export const SPEC_KEY = 'key_AAAAAAAAAAAA';
 export const DAY_MS = 86_400_000;
 
-type Issued = Extract<KeyEvent, { type: 'key.issued' }>;
-
-export function issued(fields: Partial<Issued['data']> = {}): Issued {
-  return {
-    type: 'key.issued',
-    data: {
-      keyId: SPEC_KEY,
-      use: 'api',
-      mode: 'live',
-      format: 'plinth',
-      ownerId: null,
-      ownerVersion: 0,
-      name: null,
-      metadata: null,
-      secret: { digest: 'digest-1', pepperVersions: [1], hint: 'aaaa' },
-      scopes: [],
-      permissions: [],
-      limits: [],
-      credits: null,
-      expiresAt: null,
-      notBefore: null,
-      allowedIps: [],
-      ...fields,
-    },
-  };
+export function issued(fields: Partial<Issued> = {}): { type: 'key.issued'; data: Issued } {
+  const secret = { digest: 'digest-1', pepperVersions: [1], hint: 'aaaa' };
+  return { type: 'key.issued', data: issuedData(SPEC_KEY, { secret, ...fields }) };
 }
 
 export const keySpec = specOf<typeof noKey, KeyEvent>(

@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { keyStream, ownerStream, subjectStream, tenantStream } from '../../commands/streams.ts';
 import type { Decoded } from '../../schemas/envelope.ts';
-import { eventMaker, issuedData, TENANT } from './read-model.ts';
+import { issuedData } from './issued-data.ts';
+import { eventMaker, TENANT } from './read-model.ts';
 
 export const idOf = (n: number) => `key_${String(n).padStart(12, '0')}`;
 export const KEY = idOf(1);

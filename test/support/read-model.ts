@@ -103,26 +103,3 @@ export function eventMaker(): (happening: Happening) => Decoded {
     };
   };
 }
-
-/** Data of a `key.issued`, of an `api` key without anything. */
-export function issuedData(keyId: string, over: Readonly<Record<string, unknown>> = {}) {
-  return {
-    keyId,
-    use: 'api',
-    mode: 'live',
-    format: 'plinth',
-    ownerId: null,
-    ownerVersion: 0,
-    name: null,
-    metadata: null,
-    secret: { digest: `digest of ${keyId}`, pepperVersions: [1], hint: 'abcd' },
-    scopes: [],
-    permissions: [],
-    limits: [],
-    credits: null,
-    expiresAt: null,
-    notBefore: null,
-    allowedIps: [],
-    ...over,
-  };
-}

@@ -15,12 +15,12 @@ import { InProcessLimiter } from '../../infra/limiter/in-process-limiter.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import { type EventId, type Position, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
-import type { KeyEvent } from '../../schemas/events/keys.ts';
 import { Secret } from '../../schemas/secret.ts';
 import type { VerifyCode } from '../../schemas/verify-codes.ts';
 import { memoryEventLog } from '../engines/memory-event-log.ts';
 import { decodePlain, plainCodec } from '../simulation/plain-codec.ts';
 import { fakeClock } from './fake-clock.ts';
+import { type Issued, issuedData } from './issued-data.ts';
 
 export const TENANT = `tnt_${'a'.repeat(32)}` as TenantId;
 export const OTHER_TENANT = `tnt_${'b'.repeat(32)}` as TenantId;
@@ -31,8 +31,6 @@ export const testPeppers: Peppers = {
   versions: [1],
   pepper: (version) => (version === 1 ? pepper : undefined),
 };
-
-type Issued = Extract<KeyEvent, { type: 'key.issued' }>['data'];
 
 export function verifyWorld(options: { readonly maxEntries?: number } = {}) {
   const clock = fakeClock();
@@ -209,25 +207,9 @@ export function verifyWorld(options: { readonly maxEntries?: number } = {}) {
       const text = foreignText ?? mintKey('live', keyId, new Uint8Array(32).fill(keys));
       const input = foreignText ? importedDigestOf(text) : text;
       const digest = Buffer.from(pepperedDigest(testPeppers, [1], input)!).toString('base64url');
-      const data: Issued = {
-        keyId,
-        use: 'api',
-        mode: 'live',
-        format: foreignText ? 'foreign' : 'plinth',
-        ownerId: null,
-        ownerVersion: 0,
-        name: null,
-        metadata: null,
-        secret: { digest, pepperVersions: [1], hint: null },
-        scopes: [],
-        permissions: [],
-        limits: [],
-        credits: null,
-        expiresAt: null,
-        notBefore: null,
-        allowedIps: [],
-        ...more,
-      };
+      const format = foreignText ? 'foreign' : 'plinth';
+      const secret = { digest, pepperVersions: [1], hint: null };
+      const data = issuedData(keyId, { format, secret, ...more });
       const position = await append(keyStream(keyId), 'key.issued', data, tenant);
       return { keyId, text, position };
     },

@@ -20,6 +20,7 @@ import type { Scheduler } from '../scheduler.ts';
 import {
   append,
   changesOf,
+  codeOf,
   issue,
   KEYS,
   keysProjection,
@@ -77,7 +78,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     keys.push(await issue(log, scheduler, i));
     if (scheduler.chance(0.5)) await scheduler.clock.sleep(scheduler.below(800));
   }
-  for (const key of keys) if (scheduler.chance(0.5)) await ask(verifier, key);
+  for (const key of keys) if (scheduler.chance(0.5)) await codeOf(verifier, key);
 
   // The failover, and new events in the places of the lost ones.
   await scheduler.turn('failover');
@@ -102,7 +103,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   for (let i = 0; i < 4; i++) {
     const askedMs = scheduler.now();
     const key = scheduler.pick(keys);
-    const code = await ask(verifier, key);
+    const code = await codeOf(verifier, key);
     const wrong = code === 'VALID' && !exists(log, key.keyId);
     assert.ok(
       !wrong || askedMs <= changedAtMs + FRESH_MS,
@@ -149,7 +150,7 @@ async function recovers(
   let codes: string[] = [];
   // Where time passes at every step, one poll takes seconds.
   for (let tries = 0; tries < 100; tries++) {
-    codes = await Promise.all(keys.map((key) => ask(verifier, key)));
+    codes = await Promise.all(keys.map((key) => codeOf(verifier, key)));
     const right = keys.every((key, i) => codes[i] === (exists(log, key.keyId) ? 'VALID' : 'NOT_FOUND'));
     if (right) return;
     await scheduler.clock.sleep(1000);
@@ -192,20 +193,6 @@ function assertOneHistory(log: MemoryEventLog, database: MemoryProjectionDatabas
       versions.get(stream),
       `${stream} holds events of a lost history`,
     );
-  }
-}
-
-async function ask(verifier: ReturnType<typeof verifierOf>, key: SimKey): Promise<string> {
-  try {
-    return (await verifier.verify({ tenant: TENANT, route: 'verify', traceId: null }, { key: key.text }))
-      .code;
-  } catch (error) {
-    const code = (error as { rejection?: { code: string } }).rejection?.code;
-    assert.ok(
-      code === 'verify_stale' || code === 'log_epoch_changed',
-      `a verify that cannot judge says so, not ${error}`,
-    );
-    return code;
   }
 }
 

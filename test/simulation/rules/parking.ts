@@ -10,12 +10,13 @@ import {
   memoryProjectionDatabase,
 } from '../../engines/memory-projection-store.ts';
 import type { MemoryTx } from '../../engines/memory-transaction.ts';
+import { changedAdvance, withoutSavepoint } from '../changed-advance.ts';
+import { enter } from '../entering.ts';
 import { rebuildBy } from '../operator.ts';
 import { decodePlain } from '../plain-codec.ts';
 import {
   assertRows,
   ENTRY,
-  enter,
   eventually,
   keepRunning,
   type Ledger,
@@ -34,7 +35,7 @@ type Store = ProjectionStore<MemoryTx>;
 interface Guards {
   store(store: Store, process: Process, scheduler: Scheduler): Store;
   /** What an operator does to bring a parked stream back. */
-  replay(world: World, parked: ParkedStream): Promise<void>;
+  replay(world: World, parked: ParkedStream): Promise<unknown>;
 }
 
 interface World {
@@ -187,16 +188,10 @@ export const parkingRule = defineRule<Guards>({
       breaks: 'a healthy stream is parked',
       guards: {
         store: (store, _process, scheduler) =>
-          replacing(store, {
-            isTransient: () => false,
-            advance: (lease, from, to, work) =>
-              store.advance(
-                lease,
-                from,
-                to,
-                work && (async (advance) => work({ ...advance, tx: flaky(advance.tx, scheduler) })),
-              ),
-          }),
+          replacing(
+            changedAdvance(store, ({ tx }) => ({ tx: flaky(tx, scheduler) })),
+            { isTransient: () => false },
+          ),
       },
     },
     {
@@ -208,16 +203,7 @@ export const parkingRule = defineRule<Guards>({
       name: 'parking without a savepoint',
       breaks: 'half of what a failing event wrote stays',
       guards: {
-        store: (store) =>
-          replacing(store, {
-            advance: (lease, from, to, work) =>
-              store.advance(
-                lease,
-                from,
-                to,
-                work && (async (advance) => work({ ...advance, savepoint: (inner) => inner() })),
-              ),
-          }),
+        store: (store) => changedAdvance(store, withoutSavepoint),
       },
     },
   ],

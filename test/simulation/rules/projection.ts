@@ -8,11 +8,11 @@ import {
   memoryProjectionDatabase,
 } from '../../engines/memory-projection-store.ts';
 import type { MemoryTx } from '../../engines/memory-transaction.ts';
+import { enter } from '../entering.ts';
 import { holdingBriefly, rebuildBy } from '../operator.ts';
 import {
   assertRows,
   ENTRY,
-  enter,
   eventually,
   keepRunning,
   ledgerProjection,

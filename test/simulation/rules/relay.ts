@@ -10,7 +10,8 @@ import { RELAY_LEASE_MS } from '../../../workers/relay-lease.ts';
 import type { RelayTopics } from '../../../workers/relay-topics.ts';
 import type { MemoryBroker, MemoryBrokerConnection } from '../../engines/memory-broker.ts';
 import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';
-import { ENTRY, enter, eventually } from '../projection-world.ts';
+import { enter } from '../entering.ts';
+import { ENTRY, eventually } from '../projection-world.ts';
 import { beginAnew, keepRelaying } from '../relay-lives.ts';
 import {
   commitsThePositionApart,
