@@ -8,11 +8,13 @@ import type { Twin } from './rule.ts';
 
 const forgetsWhatIsParked = storing(() => ({ parkedStreams: async () => [] }));
 
-const readsWhatIsParkedFirst = storing((store) => {
+const readsWhatIsParkedFirst = storing((store, { scheduler }) => {
   let parked: readonly ParkedStream[] = [];
   return {
     async places(projection, revision) {
       parked = await store.parkedStreams(projection, revision);
+      // The store takes its time.
+      await scheduler.clock.sleep(scheduler.below(200));
       return store.places(projection, revision);
     },
     parkedStreams: async () => parked,
