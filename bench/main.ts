@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { appendBenchmark } from './append.ts';
+import { evalBenchmark } from './eval.ts';
+import { flagLoadBenchmark } from './flag-load.ts';
 import { type Benchmark, type Result, runBenchmark } from './harness.ts';
 import { kafkaProjectBenchmark } from './kafka-project.ts';
 import { projectBenchmark } from './project.ts';
@@ -20,6 +22,8 @@ const benchmarks: readonly Benchmark[] = [
   kafkaProjectBenchmark,
   visibleClusterBenchmark,
   verifyRedisBenchmark,
+  evalBenchmark,
+  flagLoadBenchmark,
 ];
 const name = process.argv[2];
 const chosen = name === undefined ? benchmarks : benchmarks.filter((b) => b.name === name);
