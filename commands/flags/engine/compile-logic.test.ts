@@ -77,6 +77,7 @@ const rows: Readonly<Record<string, readonly Row[]>> = {
     [{ in: ['b', ['a', 'b']] }, true],
     [{ in: [{ var: 'x' }, ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']] }, true, { x: 'h' }],
     [{ in: [{ var: 'x' }, ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']] }, false, { x: 'z' }],
+    [{ in: ['', ''] }, false],
     [{ in: ['b', null] }, false],
     [{ in: ['b', 5] }, false],
   ],

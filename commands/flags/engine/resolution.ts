@@ -1,7 +1,8 @@
 /** What an evaluation answers: OpenFeature's resolution details. */
 import type { Json } from '../../../schemas/json.ts';
 
-export type Reason = 'STATIC' | 'DEFAULT' | 'TARGETING_MATCH' | 'DISABLED' | 'ERROR';
+/** flagd's flags say no `SPLIT`. */
+export type Reason = 'STATIC' | 'DEFAULT' | 'TARGETING_MATCH' | 'SPLIT' | 'DISABLED' | 'ERROR';
 export type EvaluationError =
   | 'FLAG_NOT_FOUND'
   | 'PARSE_ERROR'

@@ -69,7 +69,8 @@ function isIn(args: readonly Json[], compile: Compiling): Expression {
   const [x, y] = [a.evaluate, b.evaluate];
   return tested((data, run) => {
     const within = y(data, run);
-    if (typeof within === 'string') return within.indexOf(x(data, run) as string) !== -1;
+    // Nothing is in an empty text, not even another.
+    if (typeof within === 'string') return within !== '' && within.indexOf(x(data, run) as string) !== -1;
     return Array.isArray(within) && within.indexOf(x(data, run)) !== -1;
   });
 }

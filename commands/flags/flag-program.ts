@@ -1,0 +1,150 @@
+/**
+ * A flag of one environment as steps, tried in order: prerequisites, targets, rules, and what is left. From
+ * the same steps come what this process evaluates, what explains an answer, and what flagd is given.
+ */
+import {
+  type FlagSettings,
+  type Rollout,
+  type Serve,
+  type Variants,
+  WHOLE,
+} from '../../schemas/flag-values.ts';
+import type { Json } from '../../schemas/json.ts';
+import { InvalidFlag } from './invalid-flag.ts';
+import { unportableIn } from './portable.ts';
+import type { Segments } from './segments.ts';
+import { whenLogic } from './when-logic.ts';
+
+/** Prerequisites of prerequisites. */
+export const MAX_PREREQUISITE_DEPTH = 5;
+
+export interface FlagInEnvironment {
+  readonly key: string;
+  readonly variants: Variants;
+  /** Minted for the flag, and carried along by copies: it decides who is in which bucket. */
+  readonly seed: string;
+  readonly settings: FlagSettings;
+}
+
+export interface Step {
+  readonly part: 'prerequisite' | 'target' | 'rule' | 'fallthrough';
+  /** The flag, variant or rule that it is about; null: what is left. */
+  readonly id: string | null;
+  /** JsonLogic; `true` always holds. */
+  readonly when: Json;
+  /** JsonLogic that names a variant; null: the default in the code. */
+  readonly serve: Json;
+  /** What `serve` deals out by. */
+  readonly rollout?: Rollout;
+}
+
+export interface FlagProgram {
+  readonly key: string;
+  readonly variants: Variants;
+  readonly seed: string;
+  readonly offVariant: string;
+  /** Off or killed: none, and everybody gets the off variant. */
+  readonly steps: readonly Step[];
+  /** What flagd would not evaluate alike, in it and in what it requires. */
+  readonly unportable: readonly string[];
+}
+
+/** What flags of an environment may refer to. */
+export interface FlagsAround {
+  flag(key: string): FlagInEnvironment | undefined;
+  readonly segments: Segments;
+}
+
+/** Throws `InvalidFlag` for prerequisites and segments that are not there, and ones in a circle or too deep. */
+export function flagProgram(
+  flag: FlagInEnvironment,
+  around: FlagsAround,
+  within: readonly string[] = [],
+): FlagProgram {
+  const { key, variants, seed, settings } = flag;
+  const { mode, offVariant, fallthrough } = settings;
+  const serving = (serve: Serve) => serveLogic(serve, seed, offVariant);
+  const path = [...within, key];
+  if (within.includes(key)) throw new InvalidFlag(`its prerequisites go in a circle: ${path.join(' → ')}`);
+  if (within.length > MAX_PREREQUISITE_DEPTH) {
+    throw new InvalidFlag(
+      `its prerequisites stand more than ${MAX_PREREQUISITE_DEPTH} deep: ${path.join(' → ')}`,
+    );
+  }
+  const unportable = new Set<string>();
+  const required = settings.prerequisites.map(({ flag: name, variants: wanted }): Step => {
+    const other = around.flag(name);
+    if (!other) throw new InvalidFlag(`its prerequisite ${name} is no flag`);
+    const program = flagProgram(other, around, path);
+    for (const what of program.unportable) unportable.add(what);
+    const met: Json = { in: [programLogic(program), wanted] };
+    return { part: 'prerequisite', id: name, when: { '!': [met] }, serve: offVariant };
+  });
+  const rules = settings.rules.map(({ id, when, serve }): Step => {
+    for (const what of unportableIn(when, around.segments.unportable)) unportable.add(what);
+    const logic = whenLogic(when, around.segments.reference);
+    return { part: 'rule', id, when: logic, ...serving(serve) };
+  });
+  const program = { key, variants, seed, offVariant };
+  if (mode !== 'on') return { ...program, steps: [], unportable: [] };
+  return {
+    ...program,
+    unportable: [...unportable],
+    steps: [
+      ...required,
+      ...settings.targets.map(
+        ({ variant, keys }): Step => ({
+          part: 'target',
+          id: variant,
+          when: { in: [{ var: 'targetingKey' }, keys] },
+          serve: variant,
+        }),
+      ),
+      ...rules,
+      {
+        part: 'fallthrough',
+        id: null,
+        when: true,
+        ...('codeDefault' in fallthrough ? { serve: null } : serving(fallthrough)),
+      },
+    ],
+  };
+}
+
+/** One expression that names a variant for everybody, or null for the default in the code. */
+export function programLogic({ steps, offVariant }: FlagProgram): Json {
+  if (steps.length === 0) return offVariant;
+  const last = steps.at(-1)!;
+  if (steps.length === 1) return last.serve;
+  return { if: [...steps.slice(0, -1).flatMap(({ when, serve }) => [when, serve]), last.serve] };
+}
+
+function serveLogic(serve: Serve, seed: string, offVariant: string): Pick<Step, 'serve' | 'rollout'> {
+  if ('variant' in serve) return { serve: serve.variant };
+  const { rollout } = serve;
+  const by: Json = { var: rollout.by };
+  const split = splitLogic(rollout, seed, by);
+  const exposed = gateLogic(rollout, seed, by);
+  const dealt: Json = exposed === true ? split : { if: [exposed, split, offVariant] };
+  // Who has no such attribute would all be in one bucket.
+  return { serve: exposed === false ? offVariant : { if: [{ '!!': [by] }, dealt, offVariant] }, rollout };
+}
+
+export const gateSeed = (seed: string): string => `${seed}/gate`;
+export const splitSeed = (seed: string): string => `${seed}/split`;
+
+/** Whether somebody is exposed. The two seeds differ: with one, who is exposed would all be in one part of the split. */
+function gateLogic({ exposure }: Rollout, seed: string, by: Json): Json {
+  if (exposure === 0 || exposure === WHOLE) return exposure === WHOLE;
+  const dealt: Json = {
+    fractional: [{ cat: [gateSeed(seed), by] }, ['in', exposure], ['out', WHOLE - exposure]],
+  };
+  return { '===': [dealt, 'in'] };
+}
+
+function splitLogic({ weights }: Rollout, seed: string, by: Json): Json {
+  if (weights.length === 1) return weights[0]!.variant;
+  return {
+    fractional: [{ cat: [splitSeed(seed), by] }, ...weights.map(({ variant, weight }) => [variant, weight])],
+  };
+}
