@@ -1,0 +1,38 @@
+/** What can be changed of a flag in one environment, one part at a time. */
+import { z } from 'zod';
+import {
+  flagRuleSchema,
+  flagSettingsSchema,
+  MAX_RULES,
+  ruleIdSchema,
+  variantNameSchema,
+  variantsSchema,
+} from '../flag-values.ts';
+
+const settings = flagSettingsSchema.shape;
+
+/** In the order in which they are to be done; each is about one part. */
+export const flagEditSchema = z.discriminatedUnion('edit', [
+  /** Killing is a command of its own. */
+  z.strictObject({ edit: z.literal('set_mode'), mode: z.enum(['on', 'off']) }),
+  z.strictObject({ edit: z.literal('set_off_variant'), variant: variantNameSchema }),
+  z.strictObject({ edit: z.literal('set_prerequisites'), prerequisites: settings.prerequisites }),
+  z.strictObject({ edit: z.literal('set_targets'), targets: settings.targets }),
+  /** A new rule, or another one with the id of one that is there, which stays in its place. */
+  z.strictObject({
+    edit: z.literal('put_rule'),
+    rule: flagRuleSchema,
+    /** The rule that a new one goes in front of; absent: it goes last. */
+    before: ruleIdSchema.optional(),
+  }),
+  z.strictObject({ edit: z.literal('remove_rule'), id: ruleIdSchema }),
+  /** Every rule that there is, once, in the order in which they are to be tried. */
+  z.strictObject({ edit: z.literal('order_rules'), ids: z.array(ruleIdSchema).max(MAX_RULES) }),
+  z.strictObject({ edit: z.literal('set_fallthrough'), fallthrough: settings.fallthrough }),
+  z.strictObject({ edit: z.literal('set_variants'), variants: variantsSchema }),
+  z.strictObject({ edit: z.literal('set_client_visible'), clientVisible: z.boolean() }),
+]);
+export type FlagEdit = z.infer<typeof flagEditSchema>;
+
+export const MAX_EDITS = 50;
+export const flagEditsSchema = z.array(flagEditSchema).min(1).max(MAX_EDITS);
