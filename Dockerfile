@@ -19,7 +19,7 @@ COPY clients ./clients
 COPY bin ./bin
 ENV NODE_ENV=production PLINTH_HOST=0.0.0.0 PLINTH_PORT=7400 PLINTH_DATA_DIR=/data
 # Holds the admin key, and the secrets where the environment has none.
-RUN install --directory --owner=node --group=node --mode=0755 /data
+RUN ln -s /app/bin/plinth /usr/local/bin/plinth && install --directory --owner=node --group=node --mode=0755 /data
 VOLUME /data
 USER node
 EXPOSE 7400

@@ -115,7 +115,7 @@ test('every role gets settings that there are, all of them readable, and the sam
   );
   const shared = (environment: Readonly<Record<string, string>>) =>
     Object.entries(environment).filter(
-      ([name]) => !['PLINTH_HEALTH_PORT', 'PLINTH_DRAIN_SECONDS'].includes(name),
+      ([name]) => !['PLINTH_HEALTH_PORT', 'PLINTH_DRAIN_SECONDS', 'PLINTH_TRUSTED_PROXIES'].includes(name),
     );
   for (const [name, service] of ownServices) {
     const environment = environmentIn(service);
