@@ -3,13 +3,22 @@ import type { Clock } from '../commands/clock.ts';
 
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer';
+  readonly what: string;
+  constructor(timeoutMs: number, what: string) {
+    super(`no answer within ${timeoutMs} ms: ${what}`);
+    this.what = what;
+  }
 }
 
-/** Rejects with `NoAnswer` when `work` has not ended in time; `work` itself goes on, and nobody hears of it. */
+/**
+ * `what` begins with the name of the engine that is asked, where there is one.
+ *
+ * Rejects with `NoAnswer` when `work` has not ended in time; `work` itself goes on, and nobody hears of it.
+ */
 export async function within<T>(clock: Clock, timeoutMs: number, what: string, work: Promise<T>): Promise<T> {
   const done = new AbortController();
   const late = clock.sleep(timeoutMs, done.signal).then(() => {
-    throw new NoAnswer(`no answer within ${timeoutMs} ms: ${what}`);
+    throw new NoAnswer(timeoutMs, what);
   });
   late.catch(() => {});
   work.catch(() => {});

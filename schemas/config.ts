@@ -124,7 +124,7 @@ export const settingSpecs = {
     whole(0, 65_535),
     null,
     'a whole number from 0 (any free port) to 65535',
-    'Where a process that serves no API (`plinth projector`, `plinth scheduler`) answers /livez, /readyz and /metrics. Unset: nowhere.',
+    'Where a process that serves no API (`plinth projector`, `plinth relay`, `plinth scheduler`) answers /livez, /readyz and /metrics. Unset: nowhere.',
   ),
   dataDir: setting(
     'PLINTH_DATA_DIR',

@@ -100,7 +100,7 @@ export const errorCatalogue = {
   ),
   verify_stale: entry(
     503,
-    'The key cannot be judged on fresh facts',
+    "A key, the one asked about or the caller's own, cannot be judged on fresh facts",
     'Wait for the seconds that `Retry-After` states; do not let the call through.',
   ),
   stream_parked: entry(

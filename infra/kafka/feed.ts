@@ -27,7 +27,7 @@ export function kafkaFeed({ kafka, prefix, admin, clock }: KafkaFeedOptions): Fe
   let looking: Promise<unknown> = Promise.resolve();
   const lastRecord = () => {
     const look = looking.then(() =>
-      within(clock, CALL_TIMEOUT_MS, 'reading where the relay stands', positions.lastRecord()).catch(
+      within(clock, CALL_TIMEOUT_MS, 'Kafka, reading where the relay stands', positions.lastRecord()).catch(
         (error: unknown) => {
           // No relay has ever run.
           if (brokerErrorType(error) === 'UNKNOWN_TOPIC_OR_PARTITION') return null;
@@ -47,7 +47,7 @@ export function kafkaFeed({ kafka, prefix, admin, clock }: KafkaFeedOptions): Fe
       const offsets = await within(
         clock,
         CALL_TIMEOUT_MS,
-        'reading the ends of the topics',
+        'Kafka, reading the ends of the topics',
         Promise.all(
           domains.map(async (domain) =>
             (await admin.bounds(topicName(prefix, domain, generation)))

@@ -67,7 +67,7 @@ export function kafkaRelayTopics({ kafka, prefix, admin, clock }: KafkaRelayTopi
   const attempt = async <R>(what: string, timeoutMs: number, begin: () => Promise<R>): Promise<R> => {
     const work = begin();
     try {
-      return await within(clock, timeoutMs, what, work);
+      return await within(clock, timeoutMs, `Kafka, ${what}`, work);
     } catch (error) {
       void discard(work);
       if (FENCED.has(brokerErrorType(error) ?? '')) {

@@ -104,7 +104,7 @@ export function connectEventStore(url: Secret<string>): EventStoreConnection {
         });
       } catch (error) {
         if (grpc && !closed) await insides.handleError(grpc, error as Error).catch(() => {});
-        throw told(closed ? `${what} of a log that is closed` : what, error);
+        throw told(closed ? `${what} of a log that is closed` : what, deadlineMs, error);
       } finally {
         if (call) running.delete(call);
       }
@@ -118,11 +118,22 @@ export function connectEventStore(url: Secret<string>): EventStoreConnection {
   };
 }
 
-function told(what: string, error: unknown): Error {
+function told(what: string, deadlineMs: number | null, error: unknown): Error {
   const { code, details, message } = error as Partial<ServiceError>;
-  const status = typeof code === 'number' ? `status ${code}: ` : '';
-  return new EventStoreUnavailable(
-    `${what} failed: ${status}${details || message || 'no reason given'}`,
-    typeof code === 'number' ? code : null,
-  );
+  const reason = reasonOf(typeof code === 'number' ? code : null, details || message || '', deadlineMs);
+  return new EventStoreUnavailable(`${what} failed: ${reason}`, typeof code === 'number' ? code : null);
+}
+
+const DEADLINE_EXCEEDED = 4;
+
+/** What gRPC adds for its own developers, an address and how long each filter took, is left out. */
+export function reasonOf(code: number | null, details: string, deadlineMs: number | null): string {
+  if (code === DEADLINE_EXCEEDED) {
+    return `EventStoreDB did not answer within ${deadlineMs === null ? 'its time' : `${deadlineMs} ms`}`;
+  }
+  const said = details
+    .replace(/,?\s*metadata filters:.*$/s, '')
+    .replace(/\.?\s*Resolution note:.*$/s, '')
+    .trim();
+  return `${code === null ? '' : `status ${code}: `}${said || 'no reason given'}`;
 }

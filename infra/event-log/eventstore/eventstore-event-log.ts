@@ -46,11 +46,11 @@ export async function openEventStoreEventLog(options: EventStoreEventLogOptions)
 
   const read: Read = (where, page) => {
     const reading = readCall(connection, where, { ...page, deadlineMs: readTimeoutMs });
-    return within(clock, readTimeoutMs + GRACE_MS, 'a read of the event log', reading);
+    return within(clock, readTimeoutMs + GRACE_MS, 'EventStoreDB, a read of the event log', reading);
   };
   const append = (stream: string, expected: Expected, events: readonly RawEvent[]): Promise<AppendAnswer> => {
     const appending = appendCall(connection, appendTimeoutMs, stream, expected, events);
-    return within(clock, appendTimeoutMs + GRACE_MS, 'an append to the event log', appending);
+    return within(clock, appendTimeoutMs + GRACE_MS, 'EventStoreDB, an append to the event log', appending);
   };
 
   const epoch = {

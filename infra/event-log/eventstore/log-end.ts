@@ -65,7 +65,7 @@ export function logEnd(read: Read): LogEnd {
       if (first && lowest !== null && placeOf(first) >= lowest) return;
       empty += 1;
     }
-    throw endedEarly('the log, backwards');
+    throw endedEarly('the log from its end');
   }
 
   /**

@@ -43,7 +43,7 @@ export type Read = (where: ReadFrom, page: Omit<ReadOptions, 'deadlineMs'>) => P
  * from a whole read: whoever takes a short page for the end of something must know it from elsewhere.
  */
 export function endedEarly(what: string): EventStoreUnavailable {
-  return new EventStoreUnavailable(`the server ended a read of ${what} before it was whole`);
+  return new EventStoreUnavailable(`EventStoreDB ended a read of ${what} before it was complete`);
 }
 
 /**
