@@ -126,6 +126,18 @@ test('a place that lies between two records far from the end is told in the end,
   assert.equal(await log.eventIdAt(lost.position), null);
 });
 
+test('those who look for the same far place at once get as far, call after call, as one who looks alone', async (t) => {
+  const { log, standIn } = await openEventStoreTestLog(t);
+  await log.append(freshStream(), 0, newEvents(3));
+  const lost = (await log.readAll(START, 10)).events.at(-1)!;
+  standIn.log.truncateTail(1);
+  await log.append(freshStream(), 0, [newEvent({ data: Buffer.alloc(1_000) })]);
+  standIn.log.writeSystemEvents(12_000);
+  const together = () => Promise.allSettled([1, 2].map(() => log.eventIdAt(lost.position)));
+  for (const { status } of await together()) assert.equal(status, 'rejected');
+  for (const answer of await together()) assert.deepEqual(answer, { status: 'fulfilled', value: null });
+});
+
 test('a failover that lost system events hides no event of ours that got their places', async (t) => {
   const { log, standIn } = await openEventStoreTestLog(t);
   const answer = await log.append(freshStream(), 0, newEvents(1));

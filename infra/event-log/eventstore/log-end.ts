@@ -75,20 +75,30 @@ export function logEnd(read: Read): LogEnd {
    */
   async function lookUp(position: Position, refusal: EventStoreUnavailable): Promise<EventId | null> {
     const from = lookedDownTo.get(position) ?? 'end';
-    lookedDownTo.delete(position);
+    let reached: AllPosition | null = null;
     let looked = 0;
-    for await (const record of backwards(from === 'end' ? FIRST_PAGE_EVENTS : MAX_PAGE_EVENTS, from)) {
-      const place = placeOf(record);
-      if (place === position) return isOurs(record) ? (record.id as EventId) : null;
-      if (place < position) return null;
-      looked += 1;
-      if (looked < MAX_LOOKED_THROUGH_EVENTS) continue;
-      const [oldest] = lookedDownTo.keys();
-      if (lookedDownTo.size >= MAX_LOOK_UPS) lookedDownTo.delete(oldest!);
-      lookedDownTo.set(position, record.position!);
-      throw new EventStoreUnavailable(`looking for ${position}, down to ${place} yet: ${refusal.message}`);
+    try {
+      for await (const record of backwards(from === 'end' ? FIRST_PAGE_EVENTS : MAX_PAGE_EVENTS, from)) {
+        const place = placeOf(record);
+        if (place === position) return isOurs(record) ? (record.id as EventId) : null;
+        if (place < position) return null;
+        looked += 1;
+        if (looked < MAX_LOOKED_THROUGH_EVENTS) continue;
+        reached = record.position!;
+        throw new EventStoreUnavailable(`looking for ${position}, down to ${place} yet: ${refusal.message}`);
+      }
+      return null;
+    } finally {
+      // Not before: others who look for it meanwhile would begin at the end again, and bring it back there.
+      lookedDownTo.delete(position);
+      if (reached !== null) goOnBelow(position, reached);
     }
-    return null;
+  }
+
+  function goOnBelow(position: Position, reached: AllPosition): void {
+    const [oldest] = lookedDownTo.keys();
+    if (lookedDownTo.size >= MAX_LOOK_UPS) lookedDownTo.delete(oldest!);
+    lookedDownTo.set(position, reached);
   }
 
   return {
