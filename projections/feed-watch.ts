@@ -3,16 +3,19 @@
  * still holds what was applied, whether the topics are those that stand, and how far all of it is behind.
  */
 import type { Bookmark, Position } from '../schemas/envelope.ts';
-import type { Feed } from './feed.ts';
+import type { Feed, FeedEnds } from './feed.ts';
 import type { Owned } from './feed-session.ts';
 import { eventMismatch } from './history-check.ts';
 import { distinct, leastPlace, type Place, samePlace } from './places.ts';
 import type { ProjectionDeps } from './session.ts';
+import { withDeadline } from './single-flight.ts';
 import type { FedRevision } from './store.ts';
 
 const LOOK_EVERY_MS = 1000;
 /** So many looks at the log to one at the topics. */
 const TOPICS_EVERY_LOOKS = 2;
+/** Topics that take longer to answer are judged at a later look: what was applied meanwhile is told. */
+const TOPICS_WAIT_MS = 500;
 /** A watermark follows within 50 ms: a place that the relay is past for this long has lost it. */
 const STALLED_MS = 3000;
 /** Behind the head for longer than this is not live. */
@@ -57,8 +60,10 @@ export function feedWatch<T>(
   let least: Bookmark | null = null;
   /** The log's head as it was at some look, which the least place had not reached by then. */
   let waiting: { readonly position: Position; readonly sinceMs: number } | null = null;
-  /** Where the relay was when last looked, and since when. */
-  let relay: { readonly at: Position; readonly sinceMs: number } | null = null;
+  /** The look at the topics that is under way, and when it began. */
+  let asked: { readonly atMs: number; readonly ends: Promise<FeedEnds | null | 'away'> } | null = null;
+  /** Where the relay was, from the end of the first look that found it there to the beginning of the last. */
+  let relay: { readonly at: Position; readonly fromMs: number; readonly toMs: number } | null = null;
   /** Places that the relay was past at the last look at the topics. */
   let lagging = new Map<
     Owned,
@@ -75,8 +80,7 @@ export function feedWatch<T>(
   };
   const relayStandsAt = (): Position | null => {
     if (relay === null || waiting === null || relay.at >= waiting.position) return null;
-    const sinceMs = Math.max(relay.sinceMs, waiting.sinceMs);
-    return clock.now() - sinceMs >= RELAY_STANDS_MS ? relay.at : null;
+    return relay.toMs - Math.max(relay.fromMs, waiting.sinceMs) >= RELAY_STANDS_MS ? relay.at : null;
   };
 
   const lookAtLog = async (): Promise<boolean> => {
@@ -111,7 +115,11 @@ export function feedWatch<T>(
    */
   const lookAtTopics = async (): Promise<void> => {
     // A broker that is away says nothing; the membership finds out for itself.
-    const ends = await feed.ends(domains).catch(() => 'away' as const);
+    asked ??= { atMs: clock.now(), ends: feed.ends(domains).catch(() => 'away' as const) };
+    const { atMs: toMs } = asked;
+    const ends = await withDeadline(clock, TOPICS_WAIT_MS, asked.ends).catch(() => 'late' as const);
+    if (ends === 'late') return;
+    asked = null;
     if (ends === 'away') {
       relay = null;
       return;
@@ -121,7 +129,7 @@ export function feedWatch<T>(
       return session.goBack('generation');
     }
     const { position: at } = ends.relayed;
-    if (relay?.at !== at) relay = { at, sinceMs: clock.now() };
+    relay = { at, fromMs: relay?.at === at ? relay.fromMs : clock.now(), toMs };
     const before = lagging;
     lagging = new Map();
     for (const one of session.owned().values()) {

@@ -53,6 +53,31 @@ test('a projection that waits for a relay which stands still names it, and no ot
   await stop();
 });
 
+test('topics that take long to answer where they end hide no progress, and nobody blames a relay that works', async (t) => {
+  const { clock, startRelay, runner, append, isFed, log } = fedRunners(t);
+  let endsMs = 0;
+  const one = runner('one', true, () => endsMs);
+  startRelay();
+  await append();
+  await clock.advance(10 * SECOND_MS);
+  assert.ok(await isFed());
+
+  endsMs = 9 * SECOND_MS;
+  for (let appended = 1; appended <= 12 * 30; appended++) {
+    await append();
+    await clock.advance(2);
+    // It is held for up to 35 ms: the log may be looked at meanwhile.
+    await append();
+    await clock.advance(291);
+    const { problem, relayStandsAt } = one.health();
+    assert.deepEqual([problem, relayStandsAt], [null, null]);
+    if (appended % 30 !== 0) continue;
+    await clock.advance(3 * SECOND_MS);
+    assert.equal(one.health().position, (await log.head()).position);
+    await clock.advance(20 * SECOND_MS);
+  }
+});
+
 test('of those that Kafka feeds alone it is told what they wait for, and a Kafka that hangs is told within 2 s', async (t) => {
   const { clock, log, feed } = fedRunners(t);
   const revision = { projection: 'counts', halted: null } as unknown as Revision;

@@ -1,4 +1,6 @@
 /** Runners of one projection that Kafka may feed, with a relay, in memory, on a clock that a test moves. */
+import type { Clock } from '../../commands/clock.ts';
+import type { Feed } from '../../projections/feed.ts';
 import { projectionRunner } from '../../projections/runner.ts';
 import { streamId } from '../../schemas/envelope.ts';
 import { relay } from '../../workers/relay.ts';
@@ -38,8 +40,9 @@ export function fedRunners(t: { after(clean: () => Promise<void>): void }) {
     return start((signal) => relay(deps, { signal, partitions: 3 }).run());
   };
   const store = database.connect();
-  const runner = (holder: string, withKafka: boolean) => {
-    const feed = withKafka ? broker.connect().feed() : null;
+  /** @param endsMs how long a look at the topics takes that is begun now */
+  const runner = (holder: string, withKafka: boolean, endsMs = () => 0) => {
+    const feed = withKafka ? slowly(broker.connect().feed(), clock, endsMs) : null;
     const self = projectionRunner(
       { projection: counts, store: database.connect(), log, decoder: plainCodec, clock, feed },
       { holder },
@@ -64,5 +67,16 @@ export function fedRunners(t: { after(clean: () => Promise<void>): void }) {
     halted: () => database.current('counts')?.halted ?? null,
     counted: () => database.current('counts')?.data.tables.get('counts')?.get('key-a')?.n ?? 0,
     isFed: async () => (await store.revisions('counts')).some(({ feed }) => feed !== null),
+  };
+}
+
+function slowly(feed: Feed, clock: Clock, endsMs: () => number): Feed {
+  return {
+    ...feed,
+    async ends(domains) {
+      const ends = await feed.ends(domains);
+      await clock.sleep(endsMs());
+      return ends;
+    },
   };
 }
