@@ -34,7 +34,10 @@ type Unsealed = { readonly value: unknown } | 'erased' | 'lost';
 export function decodePublicEvent(types: ReadonlyMap<string, EventType>, event: Recorded): PublicDecoded {
   const parsed = parseEvent(types, event);
   if (parsed.sealed) for (const field in parsed.sealed) parsed.data[field] = null;
-  return finish(parsed, null, null);
+  const decoded = finish(parsed, null, null);
+  // What was written before a field was personal has it in the clear.
+  for (const { name } of parsed.type.personal) (decoded.data as Record<string, unknown>)[name] = null;
+  return decoded;
 }
 
 export async function decodeEvents(

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { z } from 'zod';
 import { systemRandom } from '../infra/system-clock.ts';
 import type { EventId, Position, PublicDecoded, Recorded, StreamId, TenantId } from '../schemas/envelope.ts';
 import { eventCatalogue } from '../schemas/events/catalogue.ts';
+import { defineEvent, type EventDefinition } from '../schemas/events/definition.ts';
 import { eventSchema, personalFieldsOf } from '../schemas/events/event-schema.ts';
 import type { DecodedKeyEvent, PublicKeyEvent } from '../schemas/events/keys.ts';
 import { samplesOf } from '../schemas/events/samples.ts';
+import { personal } from '../schemas/personal.ts';
 import { memoryDataKeys } from '../test/engines/memory-data-keys.ts';
 import { fakeClock } from '../test/support/fake-clock.ts';
 import { UndecodableEvent } from './codec.ts';
@@ -81,6 +84,27 @@ describe('an event that is read without opening anything', () => {
       }
     }
     assert.ok(seen > 5);
+  });
+
+  it('says nothing of a field that was written before it was personal', async (t) => {
+    const clock = fakeClock();
+    const dataKeys = memoryDataKeys({ clock, random: systemRandom });
+    t.after(() => dataKeys.stop());
+    const codecOf = (definition: EventDefinition) =>
+      personalCodec({
+        catalogue: new Map([['noted', definition]]),
+        ...{ dataKeys, clock, random: systemRandom },
+      });
+    const before = codecOf(defineEvent(1, z.strictObject({ note: z.string(), size: z.int() })));
+    const metadata = systemContext('test', TENANT, ['noted']);
+    const event = { id: crypto.randomUUID() as EventId, type: 'noted', timeMs: 1, metadata };
+    const data = { note: 'Ann', size: 3 };
+    const [encoded] = await before.encode([{ ...event, data, nonce: systemRandom.bytes(16) }]);
+    const recorded = { ...encoded!, stream: 'a-b' as StreamId, version: 1, position: '1' as Position };
+    const now = z.strictObject({ text: personal(z.string()), size: z.int() });
+    const after = codecOf(defineEvent(2, now, [({ note, ...rest }) => ({ ...rest, text: note })]));
+    assert.deepEqual((await after.decode([recorded]))[0]!.data, { text: 'Ann', size: 3 });
+    assert.deepEqual(after.decodePublic(recorded).data, { text: null, size: 3 });
   });
 
   it('is of a type that the compiler takes for no other, in which what is personal is null', () => {
