@@ -92,6 +92,18 @@ test('a relay or a projection that stands still while the log goes on is told wi
   }
 });
 
+test('a log that came back shorter is not awaited where it ended before', async () => {
+  const at = { position: '7' };
+  const { clock, log, ready } = world({ relay: null, projector: projectorAt(at) });
+  log.position = '9';
+  await ready();
+  [at.position, log.position] = ['5', '5'];
+  for (let times = 0; times < 3; times++) {
+    await clock.advance(5_000);
+    assert.equal((await ready()).ready, true);
+  }
+});
+
 test('who serves the API tells that a projection stands still, and takes requests', async () => {
   const at = { position: '1' };
   const { clock, log, ready } = world({ projector: projectorAt(at), serves: true });

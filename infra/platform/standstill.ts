@@ -17,7 +17,9 @@ export function standstill(
     { readonly position: Position; readonly head: Position; readonly sinceMs: number }
   >();
   return (name, position, head) => {
-    const before = seen.get(name);
+    const last = seen.get(name);
+    // A log that came back shorter: where it ended before, nothing lies.
+    const before = last && head !== null && head < last.head ? undefined : last;
     const sinceMs = clock.now();
     if (position === null) seen.delete(name);
     else if (before && position < before.head) {
