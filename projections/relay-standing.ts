@@ -7,9 +7,11 @@ import type { Feed } from './feed.ts';
 import { singleFlight } from './single-flight.ts';
 import type { Revision } from './store.ts';
 
-const LOOK_TIMEOUT_MS = 2_000;
+const LOOK_TIMEOUT_MS = 3_000;
 /** An event that has not been carried for so long waits for more than a take-over. */
 const LATE_MS = 5_000;
+/** By the clock of who wrote it, which may be behind, and a relay may have much to carry: if so it moves. */
+const MOVES_WITHIN_MS = 500;
 
 export interface RelayStanding extends Generation {
   readonly relayed: Bookmark;
@@ -46,16 +48,21 @@ export function relayProblem(deps: {
   readonly clock: Clock;
 }): () => Promise<string | null> {
   const { feed, log, clock } = deps;
-  const looking = singleFlight(clock, LOOK_TIMEOUT_MS, () => relayStanding(feed, log));
+  const lateAt = async (): Promise<Position | null> => {
+    const standing = await relayStanding(feed, log);
+    const sinceMs = standing?.waitingSinceMs ?? null;
+    return standing === null || sinceMs === null || clock.now() - sinceMs < LATE_MS
+      ? null
+      : standing.relayed.position;
+  };
+  const looking = singleFlight(clock, LOOK_TIMEOUT_MS, async () => {
+    const at = await lateAt();
+    if (at === null) return null;
+    await clock.sleep(MOVES_WITHIN_MS);
+    return (await lateAt()) === at ? relayStands(at) : null;
+  });
   return () =>
-    looking.run().then(
-      (standing) => {
-        const sinceMs = standing?.waitingSinceMs ?? null;
-        if (standing === null || sinceMs === null || clock.now() - sinceMs < LATE_MS) return null;
-        return relayStands(standing.relayed.position);
-      },
-      () => 'Kafka or the log does not answer: where the relay stands is not known',
-    );
+    looking.run().catch(() => 'Kafka or the log does not answer: where the relay stands is not known');
 }
 
 /** With what each waits for, as far as is known. `look` is asked only where Kafka feeds one. */
