@@ -1,5 +1,6 @@
 /** What a person is told when something does not work: one sentence that says what to do. */
 import { PlinthError } from '../schemas/errors.ts';
+import { type EngineNames, unreachable } from './unreachable.ts';
 
 /** A failure whose message is meant for the person at the terminal. */
 export class Failure extends Error {
@@ -20,7 +21,7 @@ export function sentenceFor(
     readonly portSetting?: string;
     readonly host?: string;
     readonly dataDir?: string;
-  } = {},
+  } & EngineNames = {},
 ): string | undefined {
   if (error instanceof Failure) return error.message;
   if (error instanceof PlinthError) return `${error.rejection.detail} (${error.rejection.code})`;
@@ -45,9 +46,8 @@ export function sentenceFor(
   }
   if (code === 'ENOENT' && path !== undefined) return `${path} does not exist.`;
   if (code === 'ENOSPC') return 'The disk is full: make room and start again.';
-  if (code === 'ECONNREFUSED' || noAddress || code === '28P01' || code === '3D000') {
-    return `The database does not answer (${error.message || code}): check DATABASE_URL.`;
-  }
+  const away = unreachable(error, context);
+  if (away !== undefined) return away;
   if (MEANT_FOR_PEOPLE.has(error.name) || /\.$/.test(error.message)) return error.message;
   return undefined;
 }

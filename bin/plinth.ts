@@ -5,6 +5,7 @@ import { addKeyCommands } from './commands/keys.ts';
 import { addSubjectCommands } from './commands/subjects.ts';
 import { addTenantCommands } from './commands/tenants.ts';
 import { Failure, sentenceFor } from './failure.ts';
+import { refuseUnknownVerbs } from './unknown-verbs.ts';
 
 const program = new Command('plinth')
   .description('Platform services that can be rewound, replayed and proved.')
@@ -29,6 +30,7 @@ if (['keys', 'tenants', 'subjects'].includes(process.argv[2] ?? '')) {
   addLogCommands(program);
   addAdminCommands(program);
 }
+refuseUnknownVerbs(program);
 
 function addRemoteCommands(): void {
   addKeyCommands(program);

@@ -182,7 +182,7 @@ async function sameHistory(log: ReactorDeps['log'], bookmark: Bookmark): Promise
   const head = await log.head();
   const halt = (why: string) =>
     new ReactorHalted(
-      `The log was replaced: ${why}. If it was restored, run \`plinth log restored\`: then the reactor goes on by itself.`,
+      `The log was replaced: ${why}. If it was restored or copied, run \`plinth log restored\`: then the reactor goes on by itself.`,
     );
   if (head.epoch !== bookmark.epoch) throw halt(`its epoch is ${head.epoch}, ours is ${bookmark.epoch}`);
   if (bookmark.position === START) return;

@@ -85,6 +85,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
           redisUrl: settings.redisUrl,
           redisPrefix: settings.redisPrefix,
           lost: failed,
+          waiting: (why) => log.warn({ component: 'api' }, why),
           ...(signal ? { signal } : {}),
         })
       : null;

@@ -44,7 +44,7 @@ export async function marksMismatch(
 /** What an operator reads where the projection halted. */
 export function haltReason(projection: string, mismatch: string): string {
   return (
-    `The log under projection ${projection} was replaced: ${mismatch}. If the log was restored, run ` +
-    `\`plinth log restored\`, then \`plinth projections rebuild ${projection}\`.`
+    `The log under projection ${projection} was replaced: ${mismatch}. If the log was restored or copied, ` +
+    `run \`plinth log restored\`, then \`plinth projections rebuild ${projection}\`.`
   );
 }

@@ -100,7 +100,7 @@ describe('the erasure follower', () => {
     const epoch: Epoch = world.log.newEpoch();
     await world.clock.advance(3_000);
     assert.equal(health.state, 'halted');
-    assert.match(health.problem, /plinth log restored/);
+    assert.match(health.problem, /restored or copied, run `plinth log restored`/);
     await world.store.restart(epoch);
     await world.clock.advance(12_000);
     assert.equal(health.state, 'running');

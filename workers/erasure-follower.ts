@@ -156,7 +156,7 @@ async function assertSameHistory(log: ErasureFollowerDeps['log'], bookmark: Book
   const mismatch = await historyMismatch(log, bookmark);
   if (mismatch === null) return;
   throw new ErasureFollowerHalted(
-    `The log was replaced under the key store: ${mismatch}. If it was restored, run \`plinth log restored\`: then erasures are read again from its start.`,
+    `The log was replaced under the key store: ${mismatch}. If it was restored or copied, run \`plinth log restored\`: then erasures are read again from its start.`,
   );
 }
 

@@ -7,8 +7,10 @@ import type { IssueKeyRequest, Key, KeyListItem, NamedLimit } from '../../client
 import { Failure } from '../failure.ts';
 import { printFields, printJson, printTable } from '../output.ts';
 import { remoteClient } from '../remote.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 const MAX_IMPORTED = 100;
+const MAX_LISTED_KEYS = 1_000_000;
 
 const listColumns: Readonly<Record<string, (key: KeyListItem) => unknown>> = {
   id: (key) => key.id,
@@ -48,7 +50,7 @@ Examples:
     .option('--scope <scope...>', 'what the key may do')
     .option('--permission <permission...>', 'of a management key, e.g. keys:verify')
     .option('--limit <name=units/seconds...>', 'e.g. burst=100/60', limits)
-    .option('--credits <units>', 'balance to spend', whole)
+    .option('--credits <units>', 'balance to spend', wholeNumber(0, 1_000_000_000_000))
     .option('--expires-at <time>', 'RFC 3339')
     .option('--not-before <time>', 'RFC 3339')
     .option('--allow-ip <range...>', 'address or CIDR')
@@ -89,7 +91,7 @@ Examples:
     .option('--scope <scope>')
     .option('--used-from <time>', 'verified at this time or later, RFC 3339')
     .option('--search <text>', 'part of the name, or the start of the id')
-    .option('--max <n>', 'at most so many', whole, 100)
+    .option('--max <n>', 'at most so many', wholeNumber(1, MAX_LISTED_KEYS), 100)
     .action(async (o) => {
       const { owner: ownerId, status, use, scope, usedFrom, search: q } = o;
       const filter = { ownerId, status, use, scope, usedFrom, q };
@@ -104,8 +106,8 @@ Examples:
     });
 
   verb('unused', 'Active keys that your services were never shown, or not for long')
-    .option('--days <n>', 'not verified since, and issued before, so many days', whole, 90)
-    .option('--max <n>', 'at most so many', whole, 100)
+    .option('--days <n>', 'not verified since, and issued before, so many days', wholeNumber(1, 999), 90)
+    .option('--max <n>', 'at most so many', wholeNumber(1, MAX_LISTED_KEYS), 100)
     .action(async (o) => {
       await printTable(o, remoteClient().unusedKeys({ days: o.days }), listColumns, o.max);
     });
@@ -117,7 +119,7 @@ Examples:
     );
 
   verb('rotate <id>', 'Give a key a new secret; the old one stays good for the overlap')
-    .option('--overlap <seconds>', '0 to 2592000', whole, 86_400)
+    .option('--overlap <seconds>', '0 to 2592000', wholeNumber(0, 2_592_000), 86_400)
     .action(async (id: string, o) => {
       const rotated = await remoteClient().rotateKey(id, { overlapSeconds: o.overlap });
       if (o.json) return printJson(rotated);
@@ -273,11 +275,6 @@ function printKey(options: Json, key: Key): void {
     ...fields,
     secrets: secrets.map((s) => `…${s.hint ?? ''}${s.validUntil ? ` until ${s.validUntil}` : ''}`),
   });
-}
-
-export function whole(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
 }
 
 function limits(text: string, before: NamedLimit[] = []): NamedLimit[] {

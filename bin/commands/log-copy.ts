@@ -8,6 +8,7 @@ import { Secret } from '../../schemas/secret.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printJson, progressLine } from '../output.ts';
+import { type EngineNames, unreachable } from '../unreachable.ts';
 
 /** The log that the settings name. */
 const HERE = 'settings';
@@ -41,12 +42,7 @@ export function addCopyCommands(log: Command): void {
       console.log(
         `${done} events were copied and read back${checked > 0 ? `, ${checked} were there already` : ''}. The copy is in epoch ${epoch}.`,
       );
-      console.log('To move there: stop everything, copy once more, set the log in the settings, then');
-      console.log(
-        '  plinth log restored                  what holds positions of the old log goes on or says so',
-      );
-      console.log('  plinth projections rebuild <name>    each that it names');
-      console.log('  plinth relay restart                 if Kafka is used: a new generation of topics');
+      console.log(MOVING);
     }),
   );
 
@@ -67,6 +63,14 @@ export function addCopyCommands(log: Command): void {
   );
 }
 
+/** The steps of the operator's page: what the relay has not carried when it goes is in no topic. */
+const MOVING = `To move there, stop api and scheduler; with Kafka, wait until nothing waits any more:
+  plinth relay status
+Then stop relay and projector, copy once more, set the log in the settings, and run
+  plinth log restored                  what holds positions of the old log goes on or says so
+  plinth projections rebuild <name>    each that it names
+  plinth relay restart                 if Kafka is used: a new generation of topics`;
+
 /** Opens both. The engines of the settings are opened only where they are asked for. */
 async function withLogs(
   { from, to }: { readonly from: string; readonly to: string },
@@ -74,17 +78,29 @@ async function withLogs(
 ): Promise<void> {
   if (from === to) throw new Failure('--from and --to name the same log.');
   const opened: OpenedLog[] = [];
-  const open = async (where: string, here: OpenedLog | null): Promise<OpenedLog> => {
+  const open = async (option: string, where: string, here: OpenedLog | null): Promise<OpenedLog> => {
     if (where === HERE && here) return here;
-    const one = await openLog(urlOf(where), systemClock);
-    opened.push(one);
-    return one;
+    const url = urlOf(where);
+    try {
+      const one = await openLog(url, systemClock);
+      opened.push(one);
+      return one;
+    } catch (error) {
+      throw told(error, { databaseSetting: option, logSetting: option });
+    }
   };
   const run = async (here: OpenedLog | null, signal: AbortSignal) => {
     try {
-      await work(await open(from, here), await open(to, here), signal);
+      await work(await open('--from', from, here), await open('--to', to, here), signal);
     } catch (error) {
-      if (!signal.aborted) throw error;
+      if (!signal.aborted) {
+        const either = (setting: string) =>
+          [from === HERE ? setting : '--from', to === HERE ? setting : '--to'].join(' or ');
+        throw told(error, {
+          databaseSetting: either('DATABASE_URL'),
+          logSetting: either('EVENT_LOG_URL'),
+        });
+      }
       throw new Failure('Stopped. The same command goes on from here.', 130);
     } finally {
       for (const one of opened) await one.close().catch(() => {});
@@ -106,6 +122,12 @@ async function withLogs(
     process.off('SIGINT', interrupted);
     process.off('SIGTERM', interrupted);
   }
+}
+
+/** An engine that went away, by what may have named it. */
+function told(error: unknown, names: EngineNames): unknown {
+  const sentence = error instanceof Failure ? undefined : unreachable(error, names);
+  return sentence === undefined ? error : new Failure(sentence, 1, { cause: error });
 }
 
 /** A password on a command line can be read by everyone on the machine: a variable cannot. */

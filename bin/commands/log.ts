@@ -30,10 +30,12 @@ import {
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printFields, printJson, progressLine } from '../output.ts';
-import { whole } from './keys.ts';
+import { wholeNumber } from '../whole-number.ts';
 import { addCopyCommands } from './log-copy.ts';
 
 const TAIL_BATCH_EVENTS = 100;
+/** They are held at once; `--after` reads as many as there are. */
+const MAX_NEWEST_EVENTS = 10_000;
 const MAX_ADOPTIONS = 5;
 
 export function addLogCommands(program: Command): void {
@@ -42,7 +44,7 @@ export function addLogCommands(program: Command): void {
     log.command(name).description(description).option('--json', 'print JSON');
 
   verb('tail', 'Print events, newest last; personal fields in the clear')
-    .option('--count <n>', 'how many of the newest', whole, 20)
+    .option('--count <n>', 'how many of the newest', wholeNumber(1, MAX_NEWEST_EVENTS), 20)
     .option('--after <position>', 'all after this position instead')
     .option('--follow', 'go on as events come')
     .action((o) => withEngines((engines, signal) => tail(engines, signal, o), { personal: true }));
@@ -57,7 +59,7 @@ export function addLogCommands(program: Command): void {
 
   verb(
     'restored',
-    'After the log was restored from a backup: begin a new epoch, so that nothing goes on from a history that is gone',
+    'After the log was restored from a backup or copied: begin a new epoch, so that nothing goes on from a history that is gone',
   ).action((o) =>
     withEngines(async (engines) => {
       const epoch = await engines.ownLog.mintEpoch();
@@ -88,7 +90,7 @@ export function addLogCommands(program: Command): void {
         console.log(
           outcome.goesOn
             ? `  ${outcome.projection} goes on: the log holds all that it has applied.`
-            : `  ${outcome.projection} has applied what the log lost: run ${outcome.next}`,
+            : `  ${outcome.projection} stands at an event that this log does not hold there (lost, or copied to another position): run ${outcome.next}`,
         );
       }
       for (const { reactor, goesOn } of reactors) {

@@ -1,5 +1,5 @@
 /** `plinth projections …`: on the database itself, so that it works when the API does not. */
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { metadataOf, requestOnParked } from '../../commands/projections/request-on-parked.ts';
 import { systemContext } from '../../commands/system-context.ts';
 import type { Engines } from '../../infra/platform/engines.ts';
@@ -12,6 +12,7 @@ import type { StreamId } from '../../schemas/envelope.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printJson, printTable, progressLine } from '../output.ts';
+import { wholeNumber } from '../whole-number.ts';
 
 const MAX_LISTED = 1_000;
 /** Rows hold what people wrote, in the clear. */
@@ -48,7 +49,7 @@ export function addProjectionCommands(program: Command): void {
         const line = progressLine(`Rebuilding ${name}, events read`);
         let total: number | null = null;
         const revision = await rebuildProjection(depsOf(engines, named(name)), {
-          holder: `rebuild-${engines.writer}`,
+          holder: engines.holder,
           signal,
           progress: ({ events, head }) => {
             total ??= /^\d{1,20}$/.test(head) ? Number(head) : null;
@@ -67,7 +68,7 @@ export function addProjectionCommands(program: Command): void {
       withEngines(async (engines, signal) => {
         const line = progressLine(`Verifying ${name}, events read`);
         const verification = await verifyProjection(depsOf(engines, named(name)), {
-          holder: `verify-${engines.writer}`,
+          holder: engines.holder,
           signal,
           progress: ({ events }) => line.update(events, null),
         });
@@ -102,7 +103,11 @@ export function addProjectionCommands(program: Command): void {
       withEngines((engines) => request(engines, { projection: named(name), stream, version: null, ...o })),
   );
   verb('discard <name> <stream>', 'Drop the event that failed, for ever, and go on with those behind it')
-    .requiredOption('--version <n>', 'version of the event, as `parked` shows it', version)
+    .requiredOption(
+      '--version <n>',
+      'version of the event, as `parked` shows it',
+      wholeNumber(1, 9_999_999_999),
+    )
     .action((name: string, stream: string, o) =>
       withEngines((engines) => request(engines, { projection: named(name), stream, ...o })),
     );
@@ -151,9 +156,4 @@ function named(name: string): Projection {
 
 function depsOf({ store, log, codec, clock }: Engines, projection: Projection) {
   return { projection, store, log, decoder: codec, clock };
-}
-
-function version(text: string): number {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1.');
-  return Number(text);
 }

@@ -1,12 +1,12 @@
 /** `plinth relay`: the role, and what an operator does to its topics. */
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { postgresRelayLease, relayLeaseHolder } from '../../infra/postgres/relay-lease.ts';
 import { relayStanding } from '../../projections/relay-standing.ts';
+import { settingSpecs } from '../../schemas/config.ts';
 import { beginGeneration } from '../../workers/begin-generation.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printFields, printJson } from '../output.ts';
-import { whole } from './keys.ts';
 
 export function addRelayCommands(program: Command, run: () => Promise<void>): void {
   const relay = program
@@ -50,12 +50,12 @@ export function addRelayCommands(program: Command, run: () => Promise<void>): vo
     .description(
       'Begin a new generation of topics at the end of the log: after a restore or a copy of the log, a lost position topic, or for another number of partitions',
     )
-    .option('--partitions <n>', 'of each topic; unset: KAFKA_PARTITIONS', whole)
+    .option('--partitions <n>', 'of each topic; unset: KAFKA_PARTITIONS', partitionsOf)
     .option('--json', 'print JSON')
     .action((o: { partitions?: number; json?: boolean }) =>
-      withEngines(async ({ kafka, log, settings, clock, pool, writer }) => {
+      withEngines(async ({ kafka, log, settings, clock, pool, holder }) => {
         if (kafka === null) throw new Failure('There are no topics: KAFKA_BROKERS is not set.');
-        const lease = await postgresRelayLease(pool, settings.kafkaTopicPrefix, writer);
+        const lease = await postgresRelayLease(pool, settings.kafkaTopicPrefix, holder);
         const topics = kafka.relayTopics();
         try {
           const deps = { log, topics, lease, clock };
@@ -71,4 +71,12 @@ export function addRelayCommands(program: Command, run: () => Promise<void>): vo
         }
       }),
     );
+}
+
+/** The bounds of the setting that it stands in for. */
+function partitionsOf(text: string): number {
+  const { schema, rule } = settingSpecs.kafkaPartitions;
+  const read = schema.safeParse(text);
+  if (!read.success) throw new InvalidArgumentError(`It must be ${rule}.`);
+  return read.data;
 }

@@ -56,18 +56,18 @@ export function topicsAdmin({ kafka, prefix, replicas, clock }: TopicsAdminOptio
     const there = new Set(await one.listTopics());
     const missing = wanted.filter(({ topic }) => !there.has(topic));
     if (missing.length > 0) {
-      await one.createTopics({
-        // The client's own wait fails where the broker does not know of the topic yet.
-        waitForLeaders: false,
-        topics: missing.map((topic) => ({
-          ...topic,
-          replicationFactor: replicas,
-          configEntries: [
-            { name: 'max.message.bytes', value: String(MAX_MESSAGE_BYTES) },
-            ...durable,
-            ...topic.configEntries,
-          ],
-        })),
+      const topics = missing.map((topic) => ({
+        ...topic,
+        replicationFactor: replicas,
+        configEntries: [
+          { name: 'max.message.bytes', value: String(MAX_MESSAGE_BYTES) },
+          ...durable,
+          ...topic.configEntries,
+        ],
+      }));
+      // The client's own wait fails where the broker does not know of the topic yet.
+      await one.createTopics({ waitForLeaders: false, topics }).catch((error: unknown) => {
+        throw refusedTopic(error, replicas) ?? error;
       });
     }
     return known(wanted.map(({ topic }) => topic));
@@ -142,4 +142,16 @@ export function topicsAdmin({ kafka, prefix, replicas, clock }: TopicsAdminOptio
       await Promise.all([making.close(), looking.close()]);
     },
   };
+}
+
+/** What the brokers cannot have: one of the topics, with why, and the settings that say so. */
+function refusedTopic(error: unknown, replicas: number): Error | null {
+  const { errors } = error as { errors?: readonly { topic?: string; type?: string; message?: string }[] };
+  const [first] = errors ?? [];
+  if (first?.topic === undefined) return null;
+  const why = `${first.message ?? 'no reason given'}`.replace(/\.$/, '');
+  return new Error(
+    `Kafka does not make topic ${first.topic} with ${replicas} copies (${first.type}: ${why}): check KAFKA_REPLICAS and the number of partitions.`,
+    { cause: error },
+  );
 }

@@ -19,7 +19,8 @@ async function leases(t: TestContext) {
       nowMs += ms;
     },
   };
-  return (writer: string, redisUrl: string | null, redisPrefix = 'plinth') =>
+  const waits: string[] = [];
+  const take = (writer: string, redisUrl: string | null, redisPrefix = 'plinth') =>
     takeApiLease({
       pool,
       clock,
@@ -27,17 +28,25 @@ async function leases(t: TestContext) {
       redisUrl: redisUrl === null ? null : new Secret(redisUrl),
       redisPrefix,
       lost: (why) => lost.push(why),
+      waiting: (why) => waits.push(why),
     });
+  return Object.assign(take, { waits });
 }
 
 test('without Redis the second process is refused and told what would help, until the first is gone', async (t) => {
   const take = await leases(t);
   const first = await take('a', null);
+  assert.deepEqual(take.waits, []);
   await assert.rejects(take('b', null), (error: Error) => {
     assert.ok(error instanceof ApiServedElsewhere);
     assert.match(error.message, /process \d+ on .*give both the same REDIS_URL/);
     return true;
   });
+  assert.equal(take.waits.length, 1, 'told once');
+  assert.match(
+    take.waits[0]!,
+    /^another process serves the API on this log: process \d+ on .*; waiting up to 8 s for its lease to run out$/,
+  );
   await first.release();
   await (await take('b', null)).release();
 });

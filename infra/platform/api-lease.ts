@@ -4,11 +4,11 @@
  * Redis count as one holder.
  */
 import { createHash } from 'node:crypto';
-import { hostname } from 'node:os';
 import type { Clock } from '../../commands/clock.ts';
 import type { Secret } from '../../schemas/secret.ts';
 import { migrate } from '../postgres/migrations.ts';
 import type { Pool } from '../postgres/pool.ts';
+import { processName } from '../process-name.ts';
 
 /** A holder that says nothing for this long is taken for dead. */
 const LEASE_MS = 6_000;
@@ -34,6 +34,8 @@ export interface ApiLeaseOptions {
   readonly redisPrefix: string;
   /** Another process has taken the lease: stop serving. */
   readonly lost: (why: string) => void;
+  /** Told once, when the start has to wait, what it waits for. */
+  readonly waiting: (why: string) => void;
   /** Ends the wait for it. */
   readonly signal?: AbortSignal;
 }
@@ -46,7 +48,7 @@ const TAKE = `
 
 /** Throws `ApiServedElsewhere` when another living process holds it. */
 export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> {
-  const { pool, clock, redisUrl, redisPrefix, lost, signal } = options;
+  const { pool, clock, redisUrl, redisPrefix, lost, waiting, signal } = options;
   const holder = redisUrl === null ? options.writer : sharersOf(redisUrl, redisPrefix);
   await migrate(pool, 'plinth_api', [
     {
@@ -55,16 +57,26 @@ export async function takeApiLease(options: ApiLeaseOptions): Promise<ApiLease> 
         one boolean PRIMARY KEY CHECK (one), writer text NOT NULL, process text NOT NULL, until timestamptz NOT NULL)`,
     },
   ]);
-  const name = `process ${process.pid} on ${hostname()}`;
+  const name = processName();
+  const other = async () => {
+    const [row] = await pool.query<{ process: string }>('SELECT process FROM plinth_api.lease');
+    return row?.process ?? 'unknown';
+  };
   const take = async () => (await pool.query(TAKE, [holder, name, LEASE_MS])).length > 0;
   const startedMs = clock.now();
+  let told = false;
   while (!(await take())) {
+    if (!told) {
+      waiting(
+        `another process serves the API on this log: ${await other()}; waiting up to ${TAKE_OVER_WAIT_MS / 1000} s for its lease to run out`,
+      );
+      told = true;
+    }
     if (clock.now() - startedMs > TAKE_OVER_WAIT_MS) {
-      const [other] = await pool.query<{ process: string }>('SELECT process FROM plinth_api.lease');
       throw new ApiServedElsewhere(
         redisUrl === null
-          ? `Another process serves the API on this log: ${other?.process ?? 'unknown'}. Stop it first, or give both the same REDIS_URL: two would double every rate limit.`
-          : `A process without this REDIS_URL and REDIS_PREFIX serves the API on this log: ${other?.process ?? 'unknown'}. Stop it first, or give it the same ones: limits would not be shared.`,
+          ? `Another process serves the API on this log: ${await other()}. Stop it first, or give both the same REDIS_URL: two would double every rate limit.`
+          : `A process without this REDIS_URL and REDIS_PREFIX serves the API on this log: ${await other()}. Stop it first, or give it the same ones: limits would not be shared.`,
       );
     }
     await clock.sleep(250, signal);

@@ -20,6 +20,7 @@ import { openPostgresDataKeys, type PostgresDataKeys } from '../postgres/data-ke
 import { createPool, type Pool, type PoolOptions } from '../postgres/pool.ts';
 import { migrateProjections, postgresProjectionStore } from '../postgres/projection-store.ts';
 import { type PostgresReadModels, postgresReadModels, REPLICA_LIMITS } from '../postgres/read-models.ts';
+import { processName } from '../process-name.ts';
 import { openRedis, type RedisConnection } from '../redis/connection.ts';
 import { redisHints } from '../redis/hints.ts';
 import { type Keyring, openKeyring } from '../secrets/keyring.ts';
@@ -57,6 +58,8 @@ export interface Engines {
   readonly keyDeps: KeyDeps;
   /** Names this life of this process. */
   readonly writer: string;
+  /** The same in a lease, for whoever looks for the process. */
+  readonly holder: string;
   close(): Promise<void>;
 }
 
@@ -170,6 +173,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
           });
     if (kafka) undo.push(() => kafka.close());
     const measured = metrics ? measuredLog(ownLog, metrics) : ownLog;
+    const writer = Buffer.from(random.bytes(8)).toString('hex');
     return {
       settings,
       dataDir,
@@ -195,7 +199,8 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       kafka,
       redis,
       keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers },
-      writer: Buffer.from(random.bytes(8)).toString('hex'),
+      writer,
+      holder: `${processName()} (${writer})`,
       close: () => closeAll(undo),
     };
   } catch (error) {

@@ -11,12 +11,12 @@ export interface Projector {
 }
 
 export function startProjector(engines: Engines, log: Log): Projector {
-  const { store, codec, clock, writer } = engines;
+  const { store, codec, clock, holder } = engines;
   const stop = new AbortController();
   const runners: ProjectionRunner[] = projectionCatalogue.map((projection) =>
     projectionRunner(
       { projection, store, log: engines.log, decoder: codec, clock, feed: engines.kafka?.feed ?? null },
-      { holder: writer, changed: (health) => tell(log, health) },
+      { holder, changed: (health) => tell(log, health) },
     ),
   );
   const running = runners.map((runner) => runner.run(stop.signal));

@@ -11,7 +11,7 @@ export interface RelayRole {
 
 /** Throws where no Kafka is set. */
 export async function startRelay(engines: Engines, log: Log): Promise<RelayRole> {
-  const { kafka, settings, clock, pool, writer } = engines;
+  const { kafka, settings, clock, pool, holder } = engines;
   if (kafka === null) throw new Error('The relay carries the log to Kafka: set KAFKA_BROKERS.');
   const stop = new AbortController();
   const topics = kafka.relayTopics();
@@ -19,7 +19,7 @@ export async function startRelay(engines: Engines, log: Log): Promise<RelayRole>
     {
       log: engines.log,
       topics,
-      lease: await postgresRelayLease(pool, settings.kafkaTopicPrefix, writer),
+      lease: await postgresRelayLease(pool, settings.kafkaTopicPrefix, holder),
       clock,
     },
     { signal: stop.signal, partitions: settings.kafkaPartitions, changed: (health) => tell(log, health) },

@@ -64,11 +64,16 @@ test('the log moves to EventStoreDB and back: consumers of the old one halt with
   for (const role of ['start', 'projector'] as const) {
     const unsettled = launchRole(t, role, { env: inEventStore });
     await until(`plinth ${role} says what to do`, () =>
-      /plinth log restored/.test(`${unsettled.stdout()}${unsettled.stderr()}`),
+      /restored or copied, run `plinth log restored`/.test(`${unsettled.stdout()}${unsettled.stderr()}`),
     );
     await unsettled.stop();
   }
 
+  const told = await succeed(inEventStore, 'log', 'restored');
+  assert.match(
+    told,
+    /^ {2}key_list stands at an event .* \(lost, or copied to another position\): run plinth/m,
+  );
   await settleEpoch(inEventStore);
   const moved = await start(inEventStore);
   const [key] = secrets.keys();

@@ -182,7 +182,10 @@ test('a failover that lost the last events under a running platform stops what w
   const reused = await client.issueKey({ name: 'reuses the position' }).catch(() => null);
 
   await until('/readyz names the projection', async () => 'projection:keys' in (await failing(platform.url)));
-  assert.match((await failing(platform.url))['projection:keys']!, /plinth log restored.*rebuild keys/);
+  assert.match(
+    (await failing(platform.url))['projection:keys']!,
+    /restored or copied, run `plinth log restored`.*rebuild keys/,
+  );
   await until('verify trusts nothing', async () =>
     client.verify({ key: lost.secret! }).then(
       () => false,

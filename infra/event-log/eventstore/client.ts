@@ -13,7 +13,7 @@ import type * as Streams from '@eventstore/db-client/generated/streams_pb.js';
 import type { Metadata, ServiceError } from '@grpc/grpc-js';
 import type { Secret } from '../../../schemas/secret.ts';
 import { refuseDebugOutput } from '../../debug-output.ts';
-import { connectionString } from './connection-string.ts';
+import { connectionString, serversOf } from './connection-string.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -64,9 +64,12 @@ export class EventStoreUnavailable extends Error {
   override readonly name = 'EventStoreUnavailable';
   /** Of gRPC; null where the server did not answer. */
   readonly code: number | null;
-  constructor(message: string, code: number | null = null) {
+  /** `host:port`, or several; null: they are not known. */
+  readonly server: string | null;
+  constructor(message: string, code: number | null = null, server: string | null = null) {
     super(message);
     this.code = code;
+    this.server = server;
   }
 }
 
@@ -76,6 +79,7 @@ export function connectEventStore(url: Secret<string>): EventStoreConnection {
     EventStoreDBClient: typeof EventStoreDBClient;
   };
   const text = connectionString(url);
+  const servers = serversOf(text);
   let client: EventStoreDBClient;
   try {
     client = Client.connectionString(text as unknown as TemplateStringsArray);
@@ -104,7 +108,7 @@ export function connectEventStore(url: Secret<string>): EventStoreConnection {
         });
       } catch (error) {
         if (grpc && !closed) await insides.handleError(grpc, error as Error).catch(() => {});
-        throw told(closed ? `${what} of a log that is closed` : what, deadlineMs, error);
+        throw told(closed ? `${what} of a log that is closed` : what, deadlineMs, error, servers);
       } finally {
         if (call) running.delete(call);
       }
@@ -118,10 +122,11 @@ export function connectEventStore(url: Secret<string>): EventStoreConnection {
   };
 }
 
-function told(what: string, deadlineMs: number | null, error: unknown): Error {
+function told(what: string, deadlineMs: number | null, error: unknown, servers: string | null): Error {
   const { code, details, message } = error as Partial<ServiceError>;
-  const reason = reasonOf(typeof code === 'number' ? code : null, details || message || '', deadlineMs);
-  return new EventStoreUnavailable(`${what} failed: ${reason}`, typeof code === 'number' ? code : null);
+  const status = typeof code === 'number' ? code : null;
+  const reason = reasonOf(status, details || message || '', deadlineMs);
+  return new EventStoreUnavailable(`${what} failed: ${reason}`, status, servers);
 }
 
 const DEADLINE_EXCEEDED = 4;

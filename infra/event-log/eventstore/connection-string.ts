@@ -35,3 +35,11 @@ export function connectionString(url: Secret<string>): string {
   }
   return text;
 }
+
+/** Where the servers are, without the credentials; null where that cannot be told apart for certain. */
+export function serversOf(text: string): string | null {
+  // Whatever a password holds, it ends at the last @.
+  const behind = text.replace(/^[a-z+]+:\/\//, '').replace(/^.*@/s, '');
+  const [servers = ''] = behind.split(/[/?]/);
+  return /^[A-Za-z0-9.:,[\]-]{1,500}$/.test(servers) ? servers : null;
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { serversOf } from '../infra/event-log/eventstore/connection-string.ts';
+import { sentenceFor } from './failure.ts';
+
+const error = (name: string, message: string, more: object = {}) =>
+  Object.assign(new Error(message), { name, ...more });
+
+test('an engine that does not answer is told in one sentence, whatever its client throws', () => {
+  const refused = error('KafkaJSConnectionError', 'Connection error: connect ECONNREFUSED', {
+    broker: '127.0.0.1:9093',
+    code: 'ECONNREFUSED',
+  });
+  const sentences: readonly [unknown, string][] = [
+    [refused, 'Kafka at 127.0.0.1:9093 does not answer (ECONNREFUSED): check KAFKA_BROKERS.'],
+    [
+      error('KafkaJSNumberOfRetriesExceeded', 'x', { cause: refused }),
+      'Kafka at 127.0.0.1:9093 does not answer (ECONNREFUSED): check KAFKA_BROKERS.',
+    ],
+    [
+      error('KafkaJSConnectionError', 'Connection timeout', { broker: 'k:1' }),
+      'Kafka at k:1 does not answer (Connection timeout): check KAFKA_BROKERS.',
+    ],
+    [
+      error('EventStoreUnavailable', 'a read failed: status 14', { server: 'e:2113', code: 14 }),
+      'EventStoreDB at e:2113 does not answer: check EVENT_LOG_URL.',
+    ],
+    [
+      error('EventStoreUnavailable', 'a read failed: status 16', { server: 'e:2113', code: 16 }),
+      'EventStoreDB at e:2113 refuses the user or the password: check EVENT_LOG_URL.',
+    ],
+    [
+      error('RedisFailure', 'redis get: not connected', { kind: 'away' }),
+      'Redis does not answer (redis get: not connected): check REDIS_URL.',
+    ],
+    [
+      error('Error', 'Connection terminated unexpectedly'),
+      'The database does not answer (Connection terminated unexpectedly): check DATABASE_URL.',
+    ],
+    [
+      error('error', 'the database system is starting up', { code: '57P03', severity: 'FATAL' }),
+      'The database does not answer (the database system is starting up): check DATABASE_URL.',
+    ],
+  ];
+  for (const [thrown, sentence] of sentences) assert.equal(sentenceFor(thrown), sentence);
+});
+
+test('a defect is told whole', () => {
+  const defects = [
+    new TypeError('x is undefined'),
+    error('error', 'relation "x" does not exist', { code: '42P01', severity: 'ERROR' }),
+    error('RedisFailure', 'redis run: ERR in line 3 of the script', { kind: 'refused' }),
+    error('Error', 'write EPIPE', { code: 'EPIPE', syscall: 'write' }),
+  ];
+  for (const defect of defects) assert.equal(sentenceFor(defect), undefined, defect.message);
+});
+
+test('of a connection string nothing is told but hosts and ports', () => {
+  for (const login of ['', 'u:hunter2@', 'u:hun/ter2@', 'u:hunt?er2@', 'u:h@unter2@']) {
+    assert.equal(serversOf(`esdb://${login}127.0.0.1:2119?tls=false`), '127.0.0.1:2119');
+    assert.equal(serversOf(`esdb+discover://${login}a:2113,b.c:2113/?tls=true`), 'a:2113,b.c:2113');
+  }
+  assert.equal(serversOf('esdb://u:hunter 2/127.0.0.1'), null);
+});
