@@ -18,6 +18,7 @@ function answer(of: Partial<HealthAnswer>): HealthAnswer {
     reasons: {},
     live: 200,
     redisSinceMs: null,
+    stoodStill: false,
     ...of,
   };
 }
@@ -86,6 +87,13 @@ test('nothing is named that is well, or was long ago, and nobody is unready for 
   const named = answer({ ready: false, reasons: { database: 'NoAnswer' } });
   assert.match(judge(named, [happening('redis flushed')])!, /names database/);
   assert.equal(judge(named, [happening('postgres slow')]), null);
+  const waits = {
+    role: 'projector',
+    ready: false,
+    reasons: { 'projection:key_list': 'events wait' },
+  } as const;
+  assert.match(judge(answer(waits), [happening('redis cut')])!, /names projection/);
+  assert.equal(judge(answer({ ...waits, stoodStill: true }), [happening('redis cut')]), null);
   const killed = happening('roles killed');
   const busy = answer({ reasons: { redis: 'away' }, redisSinceMs: -5_000 });
   assert.equal(judge(busy, [killed]), null);

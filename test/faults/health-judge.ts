@@ -14,6 +14,8 @@ export interface HealthAnswer {
   readonly live: number | null;
   /** Since when it has named Redis, answer by answer; null: it does not. */
   readonly redisSinceMs: number | null;
+  /** Seen from outside, what roles like it do has not come further for a while. */
+  readonly stoodStill: boolean;
 }
 
 /** What happens to the cluster. */
@@ -49,6 +51,8 @@ export function judge(answer: HealthAnswer, happenings: readonly Happening[]): s
   // Its commands may take 200 ms: where the machine is busy they are late, and it is told.
   const brief = answer.redisSinceMs !== null && answer.answeredMs - answer.redisSinceMs < BRIEF_MS;
   if (brief) allowed.add('redis');
+  const follows = role === 'relay' ? ['relay'] : ['projection', 'relay'];
+  if (answer.stoodStill) for (const name of follows) allowed.add(name);
   const untrue = names.find((name) => !allowed.has(name));
   if (untrue !== undefined) return `it names ${untrue}: ${JSON.stringify(reasons)}`;
   const now = then.at(-1);

@@ -12,6 +12,8 @@ import type { Workload } from './workload.ts';
 const ASK_EVERY_MS = 500;
 /** What takes longer is told by `lies`; so long it is waited for. */
 const MAX_WAIT_MS = 60_000;
+/** Half as long as a role takes to notice. */
+const STOOD_STILL_MS = 2_000;
 const KILLS = 'roles killed';
 /** Longer ago nothing matters. */
 const MAX_HAPPENINGS = 10;
@@ -79,11 +81,12 @@ export function watchHealth(
     lies.push(`${slot.role} at ${slot.url} (${happening}${since}): ${what}`);
   };
 
+  const standsStillSinceMs = ({ role }: Slot): number | null =>
+    role === 'relay' || role === 'projector' ? standstill.sinceMs[role]() : null;
   const assertMoves = (slot: Slot): void => {
     const { role } = slot;
-    if (role !== 'relay' && role !== 'projector') return;
-    const stillMs = standstill.sinceMs[role]();
-    if (stillMs === null) return;
+    const stillMs = standsStillSinceMs(slot);
+    if (stillMs === null || !(role === 'relay' || role === 'projector')) return;
     // Since when none of them has said that anything is the matter.
     const sinceMs = Math.max(stillMs, deniedMs[role]);
     const these = cluster.slots.filter((one) => one.role === role && one.life() !== null);
@@ -132,15 +135,19 @@ export function watchHealth(
     }
     const { awaySinceMs } = now();
     const startedMs = performance.now();
+    const stillBefore = standsStillSinceMs(slot);
     const [{ ready, reasons }, live] = await Promise.all([slot.probe(), slot.probeLife()]);
     if (slot.life() !== life || stop.signal.aborted) return;
     const answeredMs = performance.now();
     const before = last.get(slot);
     const redisSinceMs = reasons.redis === undefined ? null : (before?.redisSinceMs ?? startedMs);
+    const stoodStill = [stillBefore, standsStillSinceMs(slot)].some(
+      (ms) => ms !== null && answeredMs - ms > STOOD_STILL_MS,
+    );
     const lifeSinceMs = before?.life === life ? before.lifeSinceMs : startedMs;
     const answer: Seen = {
       ...{ role: slot.role, startedMs, answeredMs, ready, reasons, live },
-      ...{ redisSinceMs, life, lifeSinceMs },
+      ...{ redisSinceMs, stoodStill, life, lifeSinceMs },
     };
     asked += 1;
     last.set(slot, answer);
