@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InjectOptions } from 'fastify';
+import { createLog } from '../infra/telemetry/log.ts';
+import { PlinthError } from '../schemas/errors.ts';
 import { EPOCH, scratchApi } from '../test/support/scratch-api.ts';
 
 const auth = { authorization: 'Bearer good-key' };
@@ -332,6 +334,36 @@ test('readiness names what is missing', async (t) => {
   assert.match(answer.json<Problem>().detail, /log/);
   assert.equal(answer.headers['retry-after'], '1');
   assert.equal((await app.inject('/livez')).statusCode, 200);
+});
+
+test('an outage that is known is one line with code and sentence; what nobody expects is told with where it was', async (t) => {
+  const lost = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+  const lines: string[] = [];
+  let fails: unknown = lost;
+  const { app } = await scratchApi(t, {
+    logger: createLog({ level: 'warn', write: (line) => lines.push(line) }),
+    ready: async () => {
+      throw fails;
+    },
+    outage: (error) => (error === lost ? 'unavailable' : null),
+  });
+  const told = async (error: unknown) => {
+    fails = error;
+    lines.length = 0;
+    await app.inject('/readyz');
+    assert.equal(lines.length, 1);
+    const { level, code, message, problem } = JSON.parse(lines[0]!) as Record<string, string>;
+    return [level, code, message, problem, lines[0]!.includes('stack')];
+  };
+  const away = new PlinthError('unavailable', 'Redis is away.');
+  assert.deepEqual(await told(away), ['warn', 'unavailable', 'Redis is away.', undefined, false]);
+  const around = new PlinthError('unavailable', 'Credits wait.', {}, { cause: lost });
+  assert.deepEqual(await told(around), ['warn', 'unavailable', 'Credits wait.', undefined, false]);
+  const [level, code, message, problem, stack] = await told(lost);
+  assert.deepEqual([level, code, problem, stack], ['warn', 'unavailable', 'Error: read ECONNRESET', false]);
+  assert.match(String(message), /A store that this needs is away/);
+  const strange = new PlinthError('unavailable', 'Odd.', {}, { cause: new TypeError('x is no function') });
+  assert.deepEqual(await told(strange), ['warn', 'unavailable', 'Odd.', undefined, true]);
 });
 
 test('a store that drops its connection is no fault of the request, and says when to come again', async (t) => {

@@ -69,6 +69,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       log,
       metrics,
       applicationName: `plinth ${options.roles.join(' ')}`,
+      serves: has('api'),
       failed,
       ...(signal ? { signal } : {}),
     });

@@ -31,9 +31,23 @@ export function problemErrorHandler(outage: Outage) {
     const rejection = rejectionOf(error, outage, request.routeOptions.bodyLimit);
     const { code } = rejection;
     if (code === 'internal') request.log.error({ err: error, reqId: request.id }, 'request failed');
-    else if (code === 'unavailable') request.log.warn({ err: error, reqId: request.id }, 'unavailable');
+    else if (code === 'unavailable') tellOutage(error, rejection, outage, request);
     return answerProblem(request, reply, rejection);
   };
+}
+
+/** What is known to happen is one line; where it was thrown is told of what is not. */
+function tellOutage(
+  error: unknown,
+  { code, detail }: Rejection,
+  outage: Outage,
+  request: FastifyRequest,
+): void {
+  const own = error instanceof PlinthError;
+  const from = own ? error.cause : error;
+  const known = from === undefined || from instanceof PlinthError || outage(from) !== null;
+  const problem = own || !(error instanceof Error) ? undefined : `${error.name}: ${error.message}`;
+  request.log.warn({ reqId: request.id, code, problem, ...(!known && { err: error }) }, detail);
 }
 
 /** Of a command it is not said whether it was carried out: its `Idempotency-Key` makes it safe to repeat. */

@@ -7,7 +7,7 @@ import { DEFAULT_TENANT } from '../../commands/tenants/default-tenant.ts';
 import { readSettings } from '../../schemas/read-settings.ts';
 import { testDatabase } from '../../test/support/postgres.ts';
 import { createLog } from '../telemetry/log.ts';
-import { openEngines } from './engines.ts';
+import { openEngines, withoutRedis } from './engines.ts';
 
 test('engines that are closed hold no data key, and nothing that would keep the process from ending', async (t) => {
   const dataDir = await mkdtemp(join(tmpdir(), 'plinth-engines-'));
@@ -23,4 +23,11 @@ test('engines that are closed hold no data key, and nothing that would keep the 
   assert.equal(engines.dataKeys.held(), 1);
   await engines.close();
   assert.equal(engines.dataKeys.held(), 0);
+});
+
+test('without Redis a process that serves no API says nothing of limits, which it does not judge', () => {
+  for (const partial of [false, true]) {
+    assert.match(withoutRedis(partial, true), /limits .*no keys are issued/);
+    assert.doesNotMatch(withoutRedis(partial, false), /limits|keys/);
+  }
 });

@@ -27,6 +27,7 @@ import { type Keyring, openKeyring } from '../secrets/keyring.ts';
 import { systemClock, systemRandom } from '../system-clock.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import { connectionLosses } from './connection-losses.ts';
 
 export interface Engines {
   readonly settings: Settings;
@@ -69,6 +70,8 @@ export interface EngineOptions {
   readonly metrics?: Metrics;
   /** What connections are called in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** It serves the API, and so judges limits. */
+  readonly serves?: boolean;
   /** The embedded server is gone for good. */
   readonly failed?: (why: string) => void;
   readonly signal?: AbortSignal;
@@ -93,10 +96,8 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
           ...(signal ? { signal } : {}),
         });
     if (embedded) undo.push(() => embedded.stop());
-    const lost = (error: Error) => {
-      metrics?.noticed('database_connection_lost');
-      log.warn({ component: 'postgres', err: error }, 'a connection to the database was lost');
-    };
+    const losses = connectionLosses(log, metrics);
+    const lost = (error: Error) => losses.tell('postgres', error);
     const poolOf = (connectionString: string, name: string, more: Partial<PoolOptions> = {}) => {
       const pool = createPool({
         ...more,
@@ -124,10 +125,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       ? await openEventStoreEventLog({
           url: settings.eventLogUrl,
           clock,
-          onLostConnection(error) {
-            metrics?.noticed('log_connection_lost');
-            log.warn({ component: 'log', err: error }, 'the connection to the event log was lost');
-          },
+          onLostConnection: (error) => losses.tell('log', error),
         })
       : await openPostgresEventLog({ pool, clock, onLostConnection: lost });
     undo.push(() => ownLog.close());
@@ -201,7 +199,10 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers },
       writer,
       holder: `${processName()} (${writer})`,
-      close: () => closeAll(undo),
+      close() {
+        losses.stop();
+        return closeAll(undo);
+      },
     };
   } catch (error) {
     await closeAll(undo).catch(() => {});
@@ -212,26 +213,30 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
 /** What the processes of one platform share; it may be away, now and at any time. */
 function openSharedRedis(
   url: Secret<string>,
-  { settings, log, metrics }: EngineOptions,
+  { settings, log, metrics, serves = false }: EngineOptions,
   clock: Clock,
 ): Engines['redis'] {
   const connection = openRedis({
     url,
     prefix: settings.redisPrefix,
     clock,
-    onState(state, why) {
+    onState(state, why, problem) {
       if (state === 'ready') return log.info({ component: 'redis' }, 'Redis is there');
       metrics?.noticed('redis_away');
-      log.warn(
-        { component: 'redis', detail: why },
-        state === 'partial'
-          ? 'A node of the Redis Cluster is away: limits that lie there are judged by shares, and no keys are issued'
-          : 'Redis is away: each process judges limits by its share, and no keys are issued',
-      );
+      log.warn({ component: 'redis', detail: why, problem }, withoutRedis(state === 'partial', serves));
     },
     ...(metrics ? { onCommand: metrics.redis } : {}),
   });
   return { connection, hints: redisHints(connection, clock) };
+}
+
+/** What is otherwise while Redis is away, or a node of it. Limits are judged where the API is served alone. */
+export function withoutRedis(partial: boolean, serves: boolean): string {
+  const away = partial ? 'A node of the Redis Cluster is away' : 'Redis is away';
+  if (!serves) return `${away}: this process goes on without it`;
+  return partial
+    ? `${away}: limits that lie there are judged by shares, and no keys are issued`
+    : `${away}: each process judges limits by its share, and no keys are issued`;
 }
 
 /** In the reverse order of opening; one that fails does not keep the others open. */

@@ -27,6 +27,7 @@ function world(more: Partial<ReadinessSources> = {}) {
   const log = { position: '1' };
   const engines = {
     clock,
+    settings: { databaseUrl: null, dataKeysUrl: null, eventLogUrl: null },
     log: { head: async () => log },
     pool: { query: async () => [] },
     keyPool: null as unknown,
@@ -56,7 +57,7 @@ test('a Kafka that hangs is told within 10 s by who asks every 5 s, though the r
     await clock.advance(2_000);
     const { ready: is, checks } = await looking;
     if (!is) {
-      assert.equal(checks.kafka?.detail, 'NoAnswer');
+      assert.equal(checks.kafka?.detail, 'Kafka does not answer: check KAFKA_BROKERS');
       assert.equal(checks.relay?.ok, true);
       break;
     }
@@ -65,6 +66,26 @@ test('a Kafka that hangs is told within 10 s by who asks every 5 s, though the r
   kafka.hangs = false;
   await clock.advance(1_000);
   assert.equal((await ready()).ready, true);
+});
+
+test('one failure of what has answered is told nowhere, and what has never answered is not ready at once', async () => {
+  const look = async ({ clock, ready }: ReturnType<typeof world>) => {
+    await clock.advance(1_000);
+    const looking = ready();
+    await clock.advance(2_000);
+    const { ready: is, checks } = await looking;
+    return [is, checks.kafka];
+  };
+  const whole = { ok: true, detail: null };
+  const away = { ok: false, detail: 'Kafka does not answer: check KAFKA_BROKERS' };
+  const one = world();
+  assert.deepEqual(await look(one), [true, whole]);
+  one.kafka.hangs = true;
+  assert.deepEqual(await look(one), [true, whole]);
+  assert.deepEqual(await look(one), [false, away]);
+  const other = world();
+  other.kafka.hangs = true;
+  assert.deepEqual(await look(other), [false, away]);
 });
 
 test('a relay or a projection that stands still while the log goes on is told within 10 s by who asks every 5 s', async () => {
@@ -126,7 +147,7 @@ test('who serves the API tells of Kafka and takes requests; who has neither rela
     const looking = serving.ready();
     await serving.clock.advance(2_000);
     const { ready, checks } = await looking;
-    assert.deepEqual([ready, checks.kafka?.ok], [true, look === 0]);
+    assert.deepEqual([ready, checks.kafka?.ok], [true, false], `look ${look}: it has never answered`);
   }
   const alone = world({ serves: true, relay: null });
   assert.ok(!('kafka' in (await alone.ready()).checks));

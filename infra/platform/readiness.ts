@@ -6,6 +6,7 @@ import type { DependencyCheck, Readiness } from '../../api/deps.ts';
 import type { RunnerHealth } from '../../projections/runner.ts';
 import type { Position } from '../../schemas/envelope.ts';
 import type { RelayHealth } from '../../workers/relay.ts';
+import { type Engine, troubleWith } from '../engine-trouble.ts';
 import { within } from '../within.ts';
 import type { Engines } from './engines.ts';
 import type { Projector } from './projector.ts';
@@ -15,7 +16,7 @@ import { standstill } from './standstill.ts';
 /** Probes come often: one look serves all that come within this time. */
 const CACHED_MS = 500;
 const LOOK_TIMEOUT_MS = 2_000;
-/** A dependency must fail this often in a row to count: one lost packet is no outage. */
+/** What has answered before must fail this often in a row to count: one lost packet is no outage. */
 const FAILURES_TO_COUNT = 2;
 
 export interface ReadinessSources {
@@ -36,33 +37,43 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
   const { clock } = engines;
   const standsStill = standstill(clock);
   let head: Position | null = null;
+  /** Since the last answer, by check; none where there never was one. */
   const failures = new Map<string, number>();
   let lookedMs = Number.NEGATIVE_INFINITY;
   let seen: Promise<Record<string, DependencyCheck>> = Promise.resolve({});
 
-  const check = async (name: string, look: () => Promise<unknown>): Promise<[string, DependencyCheck]> => {
+  const check = async (
+    name: string,
+    [engine, setting]: [Engine, string | null],
+    look: () => Promise<unknown>,
+  ): Promise<[string, DependencyCheck]> => {
     try {
       await within(clock, LOOK_TIMEOUT_MS, name, look());
       failures.set(name, 0);
       return [name, { ok: true, detail: null }];
     } catch (error) {
-      const count = (failures.get(name) ?? 0) + 1;
-      failures.set(name, count);
-      return [name, { ok: count < FAILURES_TO_COUNT && lookedMs > 0, detail: (error as Error).name }];
+      const before = failures.get(name);
+      if (before !== undefined) failures.set(name, before + 1);
+      if (before !== undefined && before + 1 < FAILURES_TO_COUNT) return [name, { ok: true, detail: null }];
+      return [name, { ok: false, detail: troubleWith(engine, setting, error) }];
     }
   };
+  const { databaseUrl, dataKeysUrl, eventLogUrl } = engines.settings;
+  const primary: [Engine, string | null] = ['PostgreSQL', databaseUrl === null ? null : 'DATABASE_URL'];
+  const logEngine: typeof primary = eventLogUrl === null ? primary : ['EventStoreDB', 'EVENT_LOG_URL'];
+  const keyEngine: typeof primary = dataKeysUrl === null ? primary : ['PostgreSQL', 'DATA_KEYS_URL'];
   const look = async (): Promise<Record<string, DependencyCheck>> => {
     const checks = await Promise.all([
-      check('log', async () => {
+      check('log', logEngine, async () => {
         head = (await engines.log.head()).position;
       }),
-      check('database', () => engines.pool.query('SELECT 1')),
+      check('database', primary, () => engines.pool.query('SELECT 1')),
       ...(engines.keyPool === engines.pool
         ? []
-        : [check('data-keys', () => engines.keyPool.query('SELECT 1'))]),
+        : [check('data-keys', keyEngine, () => engines.keyPool.query('SELECT 1'))]),
       // A relay that waits for an answer of Kafka does not say so for as long as a transaction may take.
       ...(engines.kafka !== null && (relay !== null || projector !== null)
-        ? [check('kafka', () => engines.kafka!.check())]
+        ? [check('kafka', ['Kafka', 'KAFKA_BROKERS'], () => engines.kafka!.check())]
         : []),
     ]);
     /** Of one that follows the log, and `waits`: it does not come further although the log goes on. */
@@ -89,9 +100,9 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
     // One that should work elsewhere is known by what it does not bring.
     const awaited = projections.find(({ relayStandsAt }) => relayStandsAt !== null);
     if (relay === null && awaited) carriers.push(['relay', { ok: false, detail: awaited.problem }]);
-    const shared = engines.redis === null ? [] : [engines.redis.connection.state()];
-    const helpers = shared.map((state): [string, DependencyCheck] => {
-      return ['redis', { ok: state === 'ready', detail: state === 'ready' ? null : state }];
+    const shared = engines.redis === null ? [] : [engines.redis.connection.problem()];
+    const helpers = shared.map((detail): [string, DependencyCheck] => {
+      return ['redis', { ok: detail === null, detail }];
     });
     return Object.fromEntries([...checks, ...runners, ...carriers, ...helpers]);
   };

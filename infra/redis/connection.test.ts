@@ -198,11 +198,25 @@ describe('the connection to Redis', { skip: without('redis') }, () => {
       return true;
     });
     assert.match(told.join(), /WRONGPASS/);
+    assert.equal(wrong.problem(), 'Redis refuses the password: check REDIS_URL');
     assert.doesNotMatch(told.join(), /sesame|barley|127\.0\.0\.1/);
     assert.throws(
       () => openRedis({ prefix: 'plinth', url: new Secret('redis://u:%zz-secret@h') }),
       (error: Error) => !error.message.includes('secret'),
     );
+  });
+
+  it('says that a password is missing, and nothing once it is there', async (t) => {
+    const server = await ownRedis(t, { password: 'open sesame' });
+    const told: (string | null)[] = [];
+    const without = openedRedis(t, server.url.replace(/\/\/.*@/, '//'), {
+      onState: (_, __, problem) => told.push(problem),
+    });
+    await within20s(() => without.problem() === 'Redis refuses the password: check REDIS_URL');
+    assert.equal(told.at(-1), 'Redis refuses the password: check REDIS_URL');
+    await server.cli('config', 'set', 'requirepass', '');
+    assert.ok(await without.whenReady(20_000));
+    assert.equal(without.problem(), null);
   });
 
   it('hears what another publishes, again after the server was away, and nothing once it stopped', async (t) => {

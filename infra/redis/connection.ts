@@ -11,7 +11,7 @@ import { systemClock } from '../system-clock.ts';
 import { type Client, commandClient, nodeOf, nodesOf, oneWriteATurn } from './ioredis.ts';
 import { type OnMessage, openMessages } from './messages.ts';
 import { nodeCircuits } from './node-circuits.ts';
-import { failureOf, isServerTrouble, RedisFailure, replyCode } from './redis-failure.ts';
+import { failureOf, isServerTrouble, RedisFailure, redisProblem, replyCode } from './redis-failure.ts';
 import { parseRedisUrl } from './redis-url.ts';
 import { type RedisScript, redisScript } from './script.ts';
 
@@ -44,6 +44,8 @@ export interface RedisConnection {
    * cluster this holds of each node and the commands for its keys; it is `away` when all its nodes are.
    */
   state(): RedisState;
+  /** Why it is not ready, in a sentence that holds no secret; null: it is. */
+  problem(): string | null;
   /** True as soon as it is ready, or partial; false when it is neither within the time. */
   whenReady(timeoutMs: number): Promise<boolean>;
   get(key: string): Promise<string | null>;
@@ -67,8 +69,8 @@ export interface RedisOptions {
   readonly prefix: string;
   readonly clock?: Clock;
   readonly deadlineMs?: number;
-  /** Told at every change, with why in words that hold no secret. */
-  readonly onState?: (state: RedisState, why: string) => void;
+  /** Told at every change, of what is the matter too, with why in words that hold no secret. */
+  readonly onState?: (state: RedisState, why: string, problem: string | null) => void;
   /** Every command, with how long it took. */
   readonly onCommand?: (name: string, seconds: number, outcome: 'ok' | RedisFailure['kind']) => void;
 }
@@ -86,14 +88,17 @@ export function openRedis(options: RedisOptions): RedisConnection {
   const waiters = new Set<() => void>();
   let probeNow = new AbortController();
   let lastError = 'not connected';
+  let problem: string | null = redisProblem(false, lastError);
   /** REDIS_URL names one node of a cluster: of most keys it says that they lie elsewhere. */
   let misnamed = false;
 
   const turn = (next: RedisState, why: string) => {
+    const nowProblem = next === 'ready' ? null : redisProblem(next === 'partial', why);
     // Whoever closes it knows.
-    if (state === next || closing.signal.aborted) return;
+    if ((state === next && problem === nowProblem) || closing.signal.aborted) return;
     state = next;
-    onState?.(next, why);
+    problem = nowProblem;
+    onState?.(next, why, problem);
     if (!answers(state)) return;
     for (const wake of waiters) wake();
   };
@@ -111,6 +116,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
   client.on('close', () => turn('away', lastError));
   client.on('ready', () => {
     misnamed = false;
+    lastError = 'not connected';
     probeNow.abort();
   });
 
@@ -197,6 +203,7 @@ export function openRedis(options: RedisOptions): RedisConnection {
 
   return {
     state: () => (closing.signal.aborted ? 'away' : state),
+    problem: () => problem,
     async whenReady(timeoutMs) {
       if (answers(state)) return true;
       const given = new AbortController();

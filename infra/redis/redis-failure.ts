@@ -60,6 +60,15 @@ export function replyCode(message: string): string {
   return line === undefined ? code : `${code} in line ${line} of the script`;
 }
 
+/** What an operator reads while it is not ready; `why`: the failure, or the code that it answered. */
+export function redisProblem(partial: boolean, why: string): string {
+  if (/\b(WRONGPASS|NOAUTH)\b/.test(why)) return 'Redis refuses the password: check REDIS_URL';
+  if (/\bNOPERM\b/.test(why)) return 'Redis does not let this user do what is needed: check REDIS_URL';
+  if (why.includes('REDIS_URL')) return `Redis cannot be used: ${why}`;
+  if (partial) return 'a node of the Redis Cluster does not answer';
+  return 'Redis does not answer: check REDIS_URL';
+}
+
 /** Whether the server, rather than the command, is what is wrong. */
 export function isServerTrouble(failure: RedisFailure): boolean {
   if (failure.kind === 'late' || failure.kind === 'lost' || failure.kind === 'away') return true;
