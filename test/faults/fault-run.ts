@@ -62,7 +62,7 @@ const AGAIN = 0.6;
 const MAX_AGAIN = 3;
 const TAKE_OVER_MS = 2_000;
 /** Long runs are to show many kills, not many events. */
-const [THINK_MS, LONG_RUN_THINK_MS, LONG_RUN_KILLS] = [150, 1_000, 100];
+const [THINK_MS, LONG_RUN_THINK_MS, LONG_RUN_KILLS] = [300, 1_000, 50];
 
 /** Throws, naming the seed, when something does not recover, or is not what it should be in the end. */
 export async function faultRun(options: FaultRunOptions): Promise<FaultTally> {
