@@ -5,7 +5,7 @@
  *
  * Names are spread over `HASH_TAGS` hash tags: what is asked for together travels in few commands, and a
  * cluster spreads it over its nodes. What lies on a node that does not answer is as if it were not there,
- * and whoever asks reads the row; only when no node answers does a call fail.
+ * and whoever asks reads the row; a call fails only when none of the nodes answers that it asks.
  */
 import type { SharedCache } from '../../api/verify/shared-cache.ts';
 import type { RedisConnection } from './connection.ts';

@@ -2,7 +2,7 @@
  * The read model that verify trusts, in the order of the log (`key_list` is what management lists): keys,
  * the digests by which foreign ones are found, their owners' revoke-alls, their tenants' standing. Neither
  * names nor metadata, so that nothing in it is an erasure's to blank; nor is any of them opened for it, so
- * that neither a damaged one nor a key store that is away can stop a revocation.
+ * that neither a damaged one nor a key store that is away can hold back a revocation that is in the log.
  *
  * A batch costs the same number of statements however many events it has: the rows of its keys are loaded
  * in one, evolved in memory, and written in one a table. Each table follows one kind of stream, so that a
