@@ -53,6 +53,7 @@ export type ReactorHealth =
 export interface ReactorOptions {
   readonly signal: AbortSignal;
   readonly changed?: (health: ReactorHealth) => void;
+  readonly problemOf?: (error: unknown) => string;
 }
 
 const BATCH_EVENTS = 500;
@@ -77,7 +78,7 @@ export async function runReactor(
   reactor: Reactor,
   options: ReactorOptions,
 ): Promise<void> {
-  const { signal, changed } = options;
+  const { signal, changed, problemOf } = options;
   let retryMs = MIN_RETRY_MS;
   const progressed = (position: string, live: boolean) => {
     retryMs = MIN_RETRY_MS;
@@ -88,7 +89,7 @@ export async function runReactor(
       await runSession(deps, reactor, signal, progressed);
     } catch (error) {
       if (signal.aborted) break;
-      const problem = `${(error as Error).name}: ${(error as Error).message}`;
+      const problem = problemOf?.(error) ?? `${(error as Error).name}: ${(error as Error).message}`;
       if (error instanceof ReactorHalted || error instanceof NewerSchemaVersion) {
         changed?.({ state: error instanceof ReactorHalted ? 'halted' : 'paused', problem });
         await deps.clock.sleep(WAIT_MS, signal);

@@ -9,6 +9,7 @@ import { startApiServer } from './platform/api-server.ts';
 import { followErasures, startBackground } from './platform/background.ts';
 import { type Engines, openEngines } from './platform/engines.ts';
 import { startHealthServer } from './platform/health-server.ts';
+import { kafkaWatch } from './platform/kafka-watch.ts';
 import { type Projector, startProjector } from './platform/projector.ts';
 import { readiness } from './platform/readiness.ts';
 import { type RelayRole, startRelay } from './platform/relay-role.ts';
@@ -96,9 +97,20 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     signal?.throwIfAborted();
     const adminKey = await bootstrap(opened);
 
+    const asksKafka = has('projector') || has('relay');
+    const kafka =
+      opened.kafka === null || !asksKafka
+        ? null
+        : kafkaWatch({
+            check: opened.kafka.check,
+            brokers: settings.kafkaBrokers ?? [],
+            clock: opened.clock,
+            log,
+          });
+    if (kafka) undo.push(() => kafka.stop());
     let projector: Projector | null = null;
     if (has('projector')) {
-      const started = startProjector(opened, log);
+      const started = startProjector(opened, log, () => kafka?.answers() ?? false);
       projector = started;
       undo.push(() => started.stop());
       metrics.watch({ projections: () => started.health() });

@@ -79,6 +79,8 @@ export interface RunnerOptions {
   readonly batchEvents?: number;
   /** Told of every change of state, for the log. */
   changed?(health: RunnerHealth): void;
+  /** What is told of an error that may pass. */
+  problemOf?(error: unknown): string;
 }
 
 export interface ProjectionRunner {
@@ -267,7 +269,7 @@ export function projectionRunner<T>(deps: RunnerDeps<T>, options: RunnerOptions)
             become('paused', describe(error));
             await clock.sleep(PAUSE_MS, signal);
           } else {
-            become('retrying', describe(error));
+            become('retrying', options.problemOf?.(error) ?? describe(error));
             await clock.sleep(retryMs, signal);
             retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
           }

@@ -24,6 +24,7 @@ export interface ErasureFollowerDeps {
 export interface ErasureFollowerOptions {
   readonly signal: AbortSignal;
   readonly changed?: (health: ReactorHealth) => void;
+  readonly problemOf?: (error: unknown) => string;
 }
 
 /** The log is not the one that the key store's bookmark was made on: an operator must look. */
@@ -50,7 +51,7 @@ const MAX_ROUNDS = 5;
 /** Runs until the signal aborts; never rejects. */
 export async function runErasureFollower(
   deps: ErasureFollowerDeps,
-  { signal, changed }: ErasureFollowerOptions,
+  { signal, changed, problemOf }: ErasureFollowerOptions,
 ): Promise<void> {
   let retryMs = MIN_RETRY_MS;
   const progressed = (position: Position, live: boolean) => {
@@ -62,7 +63,7 @@ export async function runErasureFollower(
       await follow(deps, { signal, progressed });
     } catch (error) {
       if (signal.aborted) break;
-      const problem = `${(error as Error).name}: ${(error as Error).message}`;
+      const problem = problemOf?.(error) ?? `${(error as Error).name}: ${(error as Error).message}`;
       const waits = error instanceof ErasureFollowerHalted || error instanceof NewerSchemaVersion;
       if (waits) changed?.({ state: error instanceof NewerSchemaVersion ? 'paused' : 'halted', problem });
       else changed?.({ state: 'retrying', problem });

@@ -10,25 +10,26 @@ export class RelayHalted extends Error {
   override readonly name = 'RelayHalted';
 }
 
-/** Where this relay goes on. Throws `RelayHalted` where it may not. */
+/** Where this relay goes on, and whether it begins there under a log that holds events. Throws `RelayHalted` where it may not. */
 export async function standing(
   log: Pick<EventLog, 'head' | 'eventIdAt'>,
   { record, topicsHoldRecords, lastGeneration }: Footing,
   partitions: number,
-): Promise<RelayRecord> {
+): Promise<{ readonly record: RelayRecord; readonly behindLog: boolean }> {
   if (record === null) {
     if (topicsHoldRecords) {
       throw new RelayHalted(
         `The topics hold records, and where the relay stood is not known: its position topic was lost. ${RESTART}`,
       );
     }
-    const { epoch } = await log.head();
+    const { epoch, position } = await log.head();
     // Topics that are there may have another number of partitions.
-    return firstRecord(lastGeneration + 1, partitions, { epoch, position: START, eventId: null });
+    const first = firstRecord(lastGeneration + 1, partitions, { epoch, position: START, eventId: null });
+    return { record: first, behindLog: position !== START };
   }
   const mismatch = await historyMismatch(log, record.bookmark);
   if (mismatch !== null) throw replaced(mismatch);
-  return record;
+  return { record, behindLog: false };
 }
 
 const RESTART =

@@ -36,6 +36,7 @@ function world() {
       if (holder === self) holder = null;
     },
   });
+  const began: number[] = [];
   const start = (t: TestContext, hold?: () => boolean) => {
     const self = ++relays;
     const stop = new AbortController();
@@ -43,7 +44,7 @@ function world() {
     const topics = broker.connect().relayTopics();
     const started: Relay = relay(
       { log, topics, lease, clock },
-      { signal: stop.signal, partitions: PARTITIONS },
+      { signal: stop.signal, partitions: PARTITIONS, began: (generation) => began.push(generation) },
     );
     const running = started.run();
     const end = async () => {
@@ -56,7 +57,7 @@ function world() {
   /** What an operator does, by topics of its own unless given. */
   const restart = (topics = broker.connect().relayTopics()) =>
     beginGeneration({ log, topics, lease: leaseOf(++relays), clock }, PARTITIONS);
-  return { log, broker, start, restart };
+  return { log, broker, start, restart, began };
 }
 
 const key = (n: number): StreamId => streamId('key', `key_${n}`);
@@ -110,6 +111,20 @@ test('every event reaches its partition once, in order, and every partition gets
   await until('it is live', () => one.health().state === 'live');
   assert.equal(one.health().lagSeconds, 0);
   assert.equal(one.health().events, log.events.length);
+});
+
+test('it tells that it begins where no topic holds anything although the log does, once, and of an empty log nothing', async (t) => {
+  for (const events of [0, 2]) {
+    const { log, broker, start, began } = world();
+    if (events > 0) await log.append(key(1), 0, newEvents(events));
+    const first = start(t);
+    await until('the record is there', () => broker.record() !== null);
+    await until('it is live', () => first.relay.health().state === 'live');
+    await first.stop();
+    const second = start(t);
+    await until('the second works', () => second.relay.health().state === 'live');
+    assert.deepEqual(began, events > 0 ? [1] : []);
+  }
 });
 
 test('an empty log has its topics made, so that consumers may join', async (t) => {

@@ -64,6 +64,10 @@ export interface RelayOptions {
   readonly batchEvents?: number;
   /** Told of every change of state. */
   changed?(health: RelayHealth): void;
+  /** Told when no topic held anything although the log does: it carries all of it into a generation that it began. */
+  began?(generation: number): void;
+  /** What is told of an error that may pass. */
+  problemOf?(error: unknown): string;
 }
 
 export interface Relay {
@@ -150,7 +154,7 @@ export function relay(deps: RelayDeps, options: RelayOptions): Relay {
             become('halted', message);
             await clock.sleep(HALTED_POLL_MS, signal);
           } else {
-            become('retrying', `${name}: ${message}`);
+            become('retrying', options.problemOf?.(error) ?? `${name}: ${message}`);
             await clock.sleep(retryMs, signal);
             retryMs = Math.min(retryMs * 2, MAX_RETRY_MS);
           }
@@ -179,7 +183,8 @@ async function follow(
 ): Promise<void> {
   const { log, topics, clock } = deps;
   const footing = await topics.takeOver();
-  let record = await standing(log, footing, options.partitions);
+  const stands = await standing(log, footing, options.partitions);
+  let { record } = stands;
   if (signal.aborted) return;
   let watermarkedMs = clock.now();
   let checkedMs = clock.now();
@@ -221,6 +226,7 @@ async function follow(
 
   // Makes the topics, and tells consumers which generation stands.
   if (footing.record === null) await topics.commit([], record);
+  if (stands.behindLog) options.began?.(record.generation);
   const reading = new AbortController();
   const stop = AbortSignal.any([signal, reading.signal]);
   const batchEvents = options.batchEvents ?? BATCH_EVENTS;

@@ -1,5 +1,5 @@
 /** The roles that give commands by themselves: what falls due with time, and what follows from events. */
-import { type ReactorHealth, runReactor } from '../../commands/reactor.ts';
+import { runReactor } from '../../commands/reactor.ts';
 import { keysDueToExpire, keysOfOwner } from '../../projections/keys/due-keys.ts';
 import { catchUpErasures, runErasureFollower } from '../../workers/erasure-follower.ts';
 import { OWNER_REVOCATION, ownerRevocation } from '../../workers/owner-revocation.ts';
@@ -7,6 +7,8 @@ import { runScheduler } from '../../workers/scheduler.ts';
 import { postgresReactorCheckpoints } from '../postgres/reactor-checkpoints.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Engines } from './engines.ts';
+import { problemOf } from './problem-of.ts';
+import { tellReactor } from './tell-reactor.ts';
 
 /** Every reactor by the name of its checkpoint. */
 export const reactorNames: readonly string[] = [OWNER_REVOCATION];
@@ -21,11 +23,17 @@ const READ_WAIT_MS = 10_000;
 export async function followErasures(engines: Engines, log: Log): Promise<Background> {
   const stop = new AbortController();
   await catchUpErasures(engines, stop.signal);
-  const running = runErasureFollower(engines, { signal: stop.signal, changed: tellOf(log, 'erasures') });
+  const teller = tellReactor(log, engines.clock, 'erasures');
+  const running = runErasureFollower(engines, {
+    signal: stop.signal,
+    changed: teller.changed,
+    problemOf: problemOf(engines.settings),
+  });
   return {
     async stop() {
       stop.abort();
       await running;
+      teller.stop();
     },
   };
 }
@@ -38,6 +46,7 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
   const { keyDeps, readModels, clock, codec } = engines;
   const stop = new AbortController();
   const checkpoints = await postgresReactorCheckpoints(engines.pool);
+  const teller = tellReactor(log, clock, OWNER_REVOCATION);
   const running = [
     runScheduler(keyDeps, {
       signal: stop.signal,
@@ -59,7 +68,8 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
       }),
       {
         signal: stop.signal,
-        changed: tellOf(log, OWNER_REVOCATION),
+        changed: teller.changed,
+        problemOf: problemOf(engines.settings),
       },
     ),
   ];
@@ -67,15 +77,7 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
     async stop() {
       stop.abort();
       await Promise.all(running);
+      teller.stop();
     },
-  };
-}
-
-function tellOf(log: Log, component: string): (health: ReactorHealth) => void {
-  return (health) => {
-    if (!('problem' in health)) return;
-    const fields = { component, state: health.state, problem: health.problem };
-    if (health.state === 'halted') log.error(fields, 'it waits for an operator');
-    else log.warn(fields, 'it cannot go on now; it is tried again');
   };
 }

@@ -4,21 +4,31 @@ import { dropAbandonedRevisions } from '../../projections/drop-abandoned.ts';
 import { type ProjectionRunner, projectionRunner, type RunnerHealth } from '../../projections/runner.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Engines } from './engines.ts';
+import { problemOf } from './problem-of.ts';
+import { type ProjectionTeller, tellProjection } from './tell-projection.ts';
 
 export interface Projector {
   health(): readonly RunnerHealth[];
   stop(): Promise<void>;
 }
 
-export function startProjector(engines: Engines, log: Log): Projector {
+export function startProjector(
+  engines: Engines,
+  log: Log,
+  kafkaAnswers: () => boolean = () => true,
+): Projector {
   const { store, codec, clock, holder } = engines;
   const stop = new AbortController();
-  const runners: ProjectionRunner[] = projectionCatalogue.map((projection) =>
-    projectionRunner(
+  const tellers: ProjectionTeller[] = [];
+  const runners = projectionCatalogue.map((projection): ProjectionRunner => {
+    const teller = tellProjection(log, clock, { health: () => runner.health(), kafkaAnswers });
+    tellers.push(teller);
+    const runner: ProjectionRunner = projectionRunner(
       { projection, store, log: engines.log, decoder: codec, clock, feed: engines.kafka?.feed ?? null },
-      { holder, changed: (health) => tell(log, health) },
-    ),
-  );
+      { holder, changed: teller.changed, problemOf: problemOf(engines.settings) },
+    );
+    return runner;
+  });
   const running = runners.map((runner) => runner.run(stop.signal));
   const dropping = dropAbandonedRevisions(
     { store, clock },
@@ -33,15 +43,7 @@ export function startProjector(engines: Engines, log: Log): Projector {
     async stop() {
       stop.abort();
       await Promise.all([...running, dropping]);
+      for (const teller of tellers) teller.stop();
     },
   };
-}
-
-function tell(log: Log, { projection, state, problem, position, revision }: RunnerHealth): void {
-  const fields = { component: 'projector', projection, state, problem, position, revision };
-  if (state === 'halted') log.error(fields, 'a projection waits for an operator');
-  else if (state === 'paused' || state === 'retrying') log.warn(fields, 'a projection cannot go on now');
-  else if (state === 'catching_up' && problem) log.warn(fields, 'a projection waits for the relay');
-  else if (state === 'standby' && problem) log.warn(fields, 'a projection is left to other processes');
-  else log.debug(fields, 'a projection changed its state');
 }

@@ -3,6 +3,8 @@ import { type Relay, type RelayHealth, relay } from '../../workers/relay.ts';
 import { postgresRelayLease } from '../postgres/relay-lease.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Engines } from './engines.ts';
+import { problemOf } from './problem-of.ts';
+import { tellRelay } from './tell-relay.ts';
 
 export interface RelayRole {
   health(): RelayHealth;
@@ -15,6 +17,7 @@ export async function startRelay(engines: Engines, log: Log): Promise<RelayRole>
   if (kafka === null) throw new Error('The relay carries the log to Kafka: set KAFKA_BROKERS.');
   const stop = new AbortController();
   const topics = kafka.relayTopics();
+  const teller = tellRelay(log, clock);
   const started: Relay = relay(
     {
       log: engines.log,
@@ -22,7 +25,13 @@ export async function startRelay(engines: Engines, log: Log): Promise<RelayRole>
       lease: await postgresRelayLease(pool, settings.kafkaTopicPrefix, holder),
       clock,
     },
-    { signal: stop.signal, partitions: settings.kafkaPartitions, changed: (health) => tell(log, health) },
+    {
+      signal: stop.signal,
+      partitions: settings.kafkaPartitions,
+      changed: teller.changed,
+      began: teller.began,
+      problemOf: problemOf(settings),
+    },
   );
   const running = started.run();
   return {
@@ -30,14 +39,8 @@ export async function startRelay(engines: Engines, log: Log): Promise<RelayRole>
     async stop() {
       stop.abort();
       await running;
+      teller.stop();
       await topics.close();
     },
   };
-}
-
-function tell(log: Log, { state, problem, position, generation }: RelayHealth): void {
-  const fields = { component: 'relay', state, problem, position, revision: generation };
-  if (state === 'halted') log.error(fields, 'the relay waits for an operator');
-  else if (state === 'retrying') log.warn(fields, 'the relay cannot go on now; it tries again');
-  else log.debug(fields, 'the relay changed its state');
 }

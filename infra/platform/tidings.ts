@@ -6,14 +6,12 @@ import type { Clock } from '../../commands/clock.ts';
 
 /** What is well counts when it has lasted so long. */
 export const STEADY_MS = 2_000;
-/** Where `isSo` cannot say for sure: longer than all tries to connect of one attempt. */
-const MAX_LOOKS = 10;
 
 export interface Tidings {
   /** Said at once, unless it is what was said last. */
   now(what: string, say: () => void): void;
-  /** Said when it has lasted, unless it is what was said last. `isSo`: whether it is seen to be so by then. */
-  lasting(what: string, say: () => void, isSo?: () => boolean): void;
+  /** Said when it has lasted, unless it is what was said last, and is seen to be so, if that can be asked. */
+  lasting(what: string, say: () => void, isSo?: (lastedMs: number) => boolean): void;
   stop(): void;
 }
 
@@ -25,10 +23,10 @@ export function tidings(clock: Clock, first: string): Tidings {
     waiting?.ended.abort();
     waiting = null;
   };
-  const wait = async (ended: AbortController, isSo: () => boolean) => {
-    for (let look = 0; look < MAX_LOOKS; look++) {
+  const wait = async (ended: AbortController, isSo: (lastedMs: number) => boolean) => {
+    for (let lastedMs = STEADY_MS; ; lastedMs += STEADY_MS) {
       await clock.sleep(STEADY_MS, ended.signal);
-      if (ended.signal.aborted || isSo()) return;
+      if (ended.signal.aborted || isSo(lastedMs)) return;
     }
   };
   return {
