@@ -221,7 +221,7 @@ export async function runFeedSession<T>(
 
   const watch = feedWatch(
     deps,
-    { fed, feed, domains },
+    { fed, feed },
     {
       owned: () => owned,
       over: () => end('over'),

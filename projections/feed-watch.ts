@@ -46,7 +46,7 @@ export interface FeedWatch {
 
 export function feedWatch<T>(
   { store, log, clock }: ProjectionDeps<T>,
-  of: { readonly fed: FedRevision; readonly feed: Feed; readonly domains: readonly string[] },
+  of: { readonly fed: FedRevision; readonly feed: Feed },
   session: {
     owned(): ReadonlyMap<string, Owned>;
     over(): void;
@@ -55,7 +55,7 @@ export function feedWatch<T>(
     tell(now: Watched): void;
   },
 ): FeedWatch {
-  const { fed, feed, domains } = of;
+  const { fed, feed } = of;
   let looks = 0;
   let least: Bookmark | null = null;
   /** The log's head as it was at some look, which the least place had not reached by then. */
@@ -114,8 +114,9 @@ export function feedWatch<T>(
    * is none. So a place that stays below what the relay had written long ago, with nothing delivered, counts.
    */
   const lookAtTopics = async (): Promise<void> => {
-    // A broker that is away says nothing; the membership finds out for itself.
-    asked ??= { atMs: clock.now(), ends: feed.ends(domains).catch(() => 'away' as const) };
+    // A broker that is away says nothing; the membership finds out for itself. Of no domain: a topic that was
+    // deleted would look like that, and the relay makes it anew with the next event only.
+    asked ??= { atMs: clock.now(), ends: feed.ends([]).catch(() => 'away' as const) };
     const { atMs: toMs } = asked;
     const ends = await withDeadline(clock, TOPICS_WAIT_MS, asked.ends).catch(() => 'late' as const);
     if (ends === 'late') return;

@@ -25,22 +25,33 @@ export function wayBackContract<T>(engine: ProjectionStoreEngine<T>): void {
     await after.stop();
   });
 
-  test('a topic that was deleted is noticed though nothing new happens', async (t) => {
-    const { w, stop, stopRelay } = await World.openFed(t, engine);
-    await stop();
-    await w.f.add(K0, 1);
-    await w.relayed();
-    await stopRelay();
-    for (const partition of [0, 1]) {
-      const place = { domain: 'keys', partition };
-      w.broker.trim(1, place, Number(w.broker.committed(1, place).at(-1)?.offset ?? 0) + 1);
-    }
-    const after = w.run('after');
-    await w.inLogMode();
-    await w.f.reached();
-    assert.deepEqual(await w.f.values(), { [K0]: [1] });
-    await after.stop();
-  });
+  const losses: readonly [string, (w: World<T>) => void][] = [
+    [
+      'trimmed to its end',
+      ({ broker }) => {
+        for (const partition of [0, 1]) {
+          const place = { domain: 'keys', partition };
+          broker.trim(1, place, Number(broker.committed(1, place).at(-1)?.offset ?? 0) + 1);
+        }
+      },
+    ],
+    ['deleted with what nobody had read', ({ broker }) => broker.deleteTopic(1, 'keys')],
+  ];
+  for (const [name, lose] of losses) {
+    test(`a topic that was ${name} is noticed though nothing new happens`, async (t) => {
+      const { w, stop, stopRelay } = await World.openFed(t, engine);
+      await stop();
+      await w.f.add(K0, 1);
+      await w.relayed();
+      await stopRelay();
+      lose(w);
+      const after = w.run('after');
+      await w.inLogMode();
+      await w.f.reached();
+      assert.deepEqual(await w.f.values(), { [K0]: [1] });
+      await after.stop();
+    });
+  }
 
   test('a new generation is reached through the log', async (t) => {
     const { w, stop } = await World.openFed(t, engine);

@@ -1,7 +1,7 @@
 /** A projection that Kafka feeds: the processes that run it, who reads it, and where it should come to. */
 import assert from 'node:assert/strict';
 import type { Projection } from '../../projections/projection.ts';
-import { type Position, START, type StreamId } from '../../schemas/envelope.ts';
+import type { Position, StreamId } from '../../schemas/envelope.ts';
 import type { MemoryBroker } from '../engines/memory-broker.ts';
 import type { MemoryEventLog } from '../engines/memory-event-log.ts';
 import type { MemoryProjectionDatabase } from '../engines/memory-projection-store.ts';
@@ -139,25 +139,4 @@ export async function readBack(
     assert.notEqual((error as Error).name, 'AssertionError');
     return 'behind';
   }
-}
-
-/** Everything that was written is applied. */
-export function isAtHead({ log, database }: FedWorld): boolean {
-  const seen = database.current(NAME);
-  return seen?.halted === null && seen.stamp.position === (log.events.at(-1)?.position ?? START);
-}
-
-/** The same, and by the way that is configured. */
-export function isLevel(world: FedWorld, fed: boolean): boolean {
-  if (!isAtHead(world)) return false;
-  const { feed } = world.database.current(NAME)!;
-  return fed ? feed?.generation === world.broker.record()?.generation : feed === null;
-}
-
-/** Whether one of its topics is away: the relay makes it anew when it has something for it. */
-export function lacksTopics({ broker }: FedWorld): boolean {
-  const standing = broker.record()?.generation;
-  const stands = (domain: string) =>
-    broker.topics().some((topic) => topic.domain === domain && topic.generation === standing);
-  return !DOMAINS.every(stands);
 }

@@ -6,21 +6,19 @@
 import assert from 'node:assert/strict';
 import { memoryEventLog } from '../../engines/memory-event-log.ts';
 import { memoryProjectionDatabase } from '../../engines/memory-projection-store.ts';
-import { drawBlows, isHarmless, strike } from '../fed-fate.ts';
+import { drawBlows, isHarmless, type Struck, strike } from '../fed-fate.ts';
 import { watchJoins } from '../fed-joins.ts';
 import { kafkaTwins } from '../fed-kafka-twins.ts';
 import { bringBack, tendParked } from '../fed-operator.ts';
+import { type Outlook, outlookOf } from '../fed-outlook.ts';
 import { fedParkingTwins } from '../fed-parking-twins.ts';
 import { placeTwins } from '../fed-place-twins.ts';
 import { fedRebuildTwins } from '../fed-rebuild-twins.ts';
-import { isOfLostHistory, isUsed, watchTruth } from '../fed-truth.ts';
+import { isUsed, watchTruth } from '../fed-truth.ts';
 import {
   type FedGuards,
   type FedWorld,
-  isAtHead,
-  isLevel,
   keepProjecting,
-  lacksTopics,
   readBack,
   type Written,
   write,
@@ -76,7 +74,6 @@ async function play(scheduler: Scheduler, guards: FedGuards): Promise<void> {
     mishaps: scheduler.below(4),
     ports,
   });
-  const others = () => [...relays.processes(), ...projectors.processes()];
   const fate = brokerFate(scheduler, broker, scheduler.chance(0.3) ? scheduler.below(3) : 0);
   const blows = [...drawBlows(scheduler)];
   const undisturbed = () =>
@@ -85,25 +82,16 @@ async function play(scheduler: Scheduler, guards: FedGuards): Promise<void> {
     if (undisturbed()) wrong ??= new Error('it went back to the log though nothing was missing');
   });
 
-  const halted = () => database.current(NAME)?.halted != null;
-  const asksForRestart = () =>
-    (truth.mayHalt() && relays.says(({ state }) => state === 'halted')) ||
-    relays.says(({ problem }) => problem?.includes('partitions, not') === true);
-  const isLost = () => {
-    const seen = database.current(NAME);
-    return seen !== null && (truth.isLost(seen.stamp) || isOfLostHistory(seen, log));
-  };
-  const level = () => isLevel(world, projectors.fed) && !isLost();
-  /** With the next event what is deleted is made anew, and who has no Kafka sees whether others feed it. */
-  const asFarAsItGets = () =>
-    level() || ((lacksTopics(world) || !projectors.fed) && isAtHead(world) && !isLost());
-  const hasReasonNotTo = () =>
-    !projectors.fed || relays.isHeld() || lacksTopics(world) || halted() || asksForRestart();
-
+  const struck: Struck = { world, truth, applied, relays, projectors, joins, ports };
+  const outlook = outlookOf(struck);
   const total = 2 + scheduler.below(7);
   const waitsAt = scheduler.chance(0.8) ? scheduler.below(3) : -1;
   const underWay: Promise<void>[] = [];
-  const at = blows.map(() => scheduler.below(total));
+  // Most of them once it is fed.
+  const first = Math.min(Math.max(waitsAt, 0), total - 1);
+  const at = blows.map(() =>
+    scheduler.chance(0.7) ? first + scheduler.below(total - first) : scheduler.below(total),
+  );
   const poisons = scheduler.chance(0.3) ? POISONS : (['none'] as const);
   const mendedAt = scheduler.below(total + 1) - 1;
   const mend = () => {
@@ -117,19 +105,20 @@ async function play(scheduler: Scheduler, guards: FedGuards): Promise<void> {
   });
   for (let i = 0; i < total && broken() === null; i++) {
     if (i === waitsAt) {
-      await wait(() => database.current(NAME)?.feed != null || hasReasonNotTo(), 'it never joined');
+      await wait(
+        () => database.current(NAME)?.feed != null || outlook.hasReasonNotToJoin(),
+        'it never joined',
+      );
     } else if (scheduler.chance(0.4)) await scheduler.clock.sleep(scheduler.below(900));
     const written = await write(world, { amount: i, poison: scheduler.pick(poisons) });
     if (isUsed(written) && written.poison === 'none' && scheduler.chance(0.3)) underWay.push(read(written));
     for (const [nth, blow] of blows.entries()) {
       if (at[nth] !== i) continue;
-      const struck = strike({ world, truth, applied, relays, projectors, joins, ports }, blow).catch(
-        (error: unknown) => {
-          wrong ??= error;
-        },
-      );
-      if (scheduler.chance(0.5)) await struck;
-      else underWay.push(struck);
+      const blown = strike(struck, blow).catch((error: unknown) => {
+        wrong ??= error;
+      });
+      if (scheduler.chance(0.5)) await blown;
+      else underWay.push(blown);
     }
     if (i >= mendedAt && !code.mended) mend();
     if (poisons.length > 1 && scheduler.chance(0.3)) await tendParked(world);
@@ -151,28 +140,41 @@ async function play(scheduler: Scheduler, guards: FedGuards): Promise<void> {
   await wait(() => relays.calm() && projectors.calm() && fate.calm(), 'no calm');
   await Promise.all(underWay);
 
-  let isLast = false;
-  for (let acts = 0; acts < MAX_ACTS; acts++) {
-    const arrived = isLast ? level : asFarAsItGets;
-    await wait(() => arrived() || halted() || asksForRestart(), 'it neither reaches the head nor halts');
-    if (isLost()) await wait(halted, 'what was built on a lost history goes on');
-    if (broken() !== null) break;
-    if (halted()) await bringBack(world, truth.mintEpoch);
-    else if (asksForRestart()) await beginAnew(scheduler, log, broker, others);
-    else if (await tendParked(world)) continue;
-    else if (isLast) break;
-    else {
-      await write(world, { amount: total, stream: streams[0]! });
-      isLast = true;
-    }
-  }
+  await settle(struck, outlook, wait, () => broken() !== null);
   await relays.stop();
   await projectors.stop();
   if (broken() !== null) throw broken();
   const used = log.events.filter(isUsed);
   assertRows(rowsOf(database), ledgersOf(used, discardedOf(used)), 'the rows are not the log');
   assert.equal(database.current(NAME)!.data.parked.size, 0, 'a stream stayed parked');
-  assert.ok(level(), 'operators cannot bring it back');
+  assert.ok(outlook.isLevel(), 'operators cannot bring it back');
+}
+
+/** An operator does what is asked for until nothing is; then one event more is written. */
+async function settle(
+  { world, truth, relays, projectors }: Struck,
+  outlook: Outlook,
+  wait: (holds: () => boolean, message: string) => Promise<void>,
+  isOver: () => boolean,
+): Promise<void> {
+  const { scheduler, log, broker } = world;
+  const { isHalted, asksForRestart } = outlook;
+  const others = () => [...relays.processes(), ...projectors.processes()];
+  let isLast = false;
+  for (let acts = 0; acts < MAX_ACTS; acts++) {
+    const arrived = isLast ? outlook.isLevel : outlook.isAsFarAsItGets;
+    await wait(() => arrived() || isHalted() || asksForRestart(), 'it neither reaches the head nor halts');
+    if (outlook.isLost()) await wait(isHalted, 'what was built on a lost history goes on');
+    if (isOver()) break;
+    if (isHalted()) await bringBack(world, truth.mintEpoch);
+    else if (asksForRestart()) await beginAnew(scheduler, log, broker, others);
+    else if (await tendParked(world)) continue;
+    else if (isLast) break;
+    else {
+      await write(world, { stream: streams[0]! });
+      isLast = true;
+    }
+  }
 }
 
 export const feedRule = defineRule<FedGuards>({
