@@ -138,6 +138,14 @@ test('those who look for the same far place at once get as far, call after call,
   for (const answer of await together()) assert.deepEqual(answer, { status: 'fulfilled', value: null });
 });
 
+test('a place before the first record of all is told, where a call before has come down to just that record', async (t) => {
+  const { log, standIn } = await openEventStoreTestLog(t);
+  // With the record of the epoch as many as one call looks through.
+  standIn.log.writeSystemEvents(9_999);
+  await assert.rejects(log.eventIdAt(positionOf(1n, 1n)), { name: 'EventStoreUnavailable' });
+  assert.equal(await log.eventIdAt(positionOf(1n, 1n)), null);
+});
+
 test('a failover that lost system events hides no event of ours that got their places', async (t) => {
   const { log, standIn } = await openEventStoreTestLog(t);
   const answer = await log.append(freshStream(), 0, newEvents(1));

@@ -1,7 +1,7 @@
 /** The end of the log: its last record, its last event of ours, and what lies at a position. */
 import { type EventId, type Position, type Recorded, START } from '../../../schemas/envelope.ts';
 import { EventStoreUnavailable } from './client.ts';
-import { type AllPosition, allPositionOf, isBehindAll } from './positions.ts';
+import { type AllPosition, allPositionOf, isBehindAll, positionOf } from './positions.ts';
 import { endedEarly, type RawRecord, type Read, type ReadFrom } from './read-call.ts';
 import { isOurs, placeOf, recordedOf } from './records.ts';
 
@@ -47,7 +47,7 @@ export function logEnd(read: Read): LogEnd {
     below: AllPosition | 'end' = 'end',
   ): AsyncGenerator<RawRecord> {
     let from: ReadFrom = { all: below };
-    let lowest: Position | null = null;
+    let lowest = below === 'end' ? null : positionOf(below.commit, below.prepare);
     let count = firstPageEvents;
     for (let empty = 0; empty < MAX_EMPTY_PAGES; ) {
       const { records } = await read(from, { count, backwards: true, maxBytes: MAX_PAGE_BYTES });
