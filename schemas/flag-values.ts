@@ -96,18 +96,18 @@ export type When =
   /** JsonLogic as it was imported. */
   | { readonly logic: Json };
 
+const logicSchema = z
+  .json()
+  .refine(
+    (logic) => JSON.stringify(logic).length <= MAX_LOGIC_BYTES,
+    `JsonLogic of at most ${MAX_LOGIC_BYTES} characters`,
+  );
+
 const whenAt = (depth: number): z.ZodType<When> => {
   const leaf = [
     conditionSchema,
     z.strictObject({ segment: segmentKeySchema }),
-    z.strictObject({
-      logic: z
-        .json()
-        .refine(
-          (logic) => JSON.stringify(logic).length <= MAX_LOGIC_BYTES,
-          `JsonLogic of at most ${MAX_LOGIC_BYTES} characters`,
-        ),
-    }),
+    z.strictObject({ logic: logicSchema }),
   ] as const;
   if (depth === MAX_CONDITION_DEPTH) return z.union(leaf) as z.ZodType<When>;
   const inner = whenAt(depth + 1);
@@ -173,6 +173,16 @@ export const targetSchema = z.strictObject({
 });
 export type Target = z.infer<typeof targetSchema>;
 
+/** JsonLogic as it was imported, which names a variant; where it names none: `otherwise`, or the default in the code. */
+const serveLogic = z.strictObject({ logic: logicSchema, otherwise: variantNameSchema.nullable() });
+const fallthroughSchema = z.union([
+  serveVariant,
+  serveRollout,
+  z.strictObject({ codeDefault: z.literal(true) }),
+  serveLogic,
+]);
+export type Fallthrough = z.infer<typeof fallthroughSchema>;
+
 /** How a flag answers in one environment. */
 export const flagSettingsSchema = z.strictObject({
   mode: z.enum(['on', 'off', 'killed']),
@@ -184,7 +194,7 @@ export const flagSettingsSchema = z.strictObject({
     .max(MAX_RULES)
     .refine((rules) => new Set(rules.map(({ id }) => id)).size === rules.length, 'rule ids must differ'),
   /** For whom nothing above holds. */
-  fallthrough: z.union([serveVariant, serveRollout, z.strictObject({ codeDefault: z.literal(true) })]),
+  fallthrough: fallthroughSchema,
 });
 export type FlagSettings = z.infer<typeof flagSettingsSchema>;
 

@@ -50,11 +50,12 @@ export function compileProgram(
   evaluators: JsonObject,
   metadata: FlagMetadata = {},
 ): CompiledProgram {
-  const { key, steps, variants, offVariant } = program;
+  const { key, steps, variants, offVariant, otherwise } = program;
   const flagMetadata = Object.freeze({ ...metadata });
   const answer = (variant: string, reason: Reason): Resolution =>
     Object.freeze({ value: variants[variant]!, variant, reason, flagMetadata });
-  const silent: Resolution = Object.freeze({ reason: 'DEFAULT', flagMetadata });
+  const rest: Resolution =
+    otherwise === null ? Object.freeze({ reason: 'DEFAULT', flagMetadata }) : answer(otherwise, 'DEFAULT');
   const off = answer(offVariant, 'STATIC');
   let readsClock = false;
   const compiled = (logic: Step['when']): Evaluate => {
@@ -64,8 +65,11 @@ export function compileProgram(
   };
   const compiledSteps = steps.map((step): CompiledStep => {
     const reason = reasonOf(step, steps.length);
-    const answers = new Map<unknown, Resolution>([[null, silent]]);
+    const answers = new Map<unknown, Resolution>([[null, rest]]);
     for (const variant of Object.keys(variants)) answers.set(variant, answer(variant, reason));
+    for (const truth of [true, false]) {
+      if (Object.hasOwn(variants, `${truth}`)) answers.set(truth, answer(`${truth}`, reason));
+    }
     return { step, holds: compiled(step.when), serve: compiled(step.serve), answers };
   });
   const served = (

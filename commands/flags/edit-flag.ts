@@ -1,6 +1,7 @@
 /** Edits of a flag, as functions from one state of it to the next. */
 import type { FlagEdit } from '../../schemas/commands/flags.ts';
 import {
+  type Fallthrough,
   type FlagRule,
   type FlagSettings,
   MAX_RULES,
@@ -131,13 +132,11 @@ function noRule(path: string, id: string): InvalidEdit {
 /** Nothing may serve a variant that is not there: of whichever edit it was, the flag would fail. */
 function checkVariants({ variants, settings }: EditableFlag): void {
   const { offVariant, targets, rules, fallthrough } = settings;
-  const served = (serve: Serve) =>
-    'variant' in serve ? [serve.variant] : serve.rollout.weights.map(({ variant }) => variant);
   const used: readonly [string, readonly string[]][] = [
     ['the off variant', [offVariant]],
     ['a target', targets.map(({ variant }) => variant)],
-    ...rules.map(({ id, serve }): [string, string[]] => [`rule ${id}`, served(serve)]),
-    ['the fallthrough', 'codeDefault' in fallthrough ? [] : served(fallthrough)],
+    ...rules.map(({ id, serve }): [string, readonly string[]] => [`rule ${id}`, served(serve)]),
+    ['the fallthrough', servedByRest(fallthrough)],
   ];
   for (const [what, names] of used) {
     const missing = names.find((name) => !Object.hasOwn(variants, name));
@@ -145,4 +144,15 @@ function checkVariants({ variants, settings }: EditableFlag): void {
       throw new InvalidEdit('edits', `${what} serves ${missing}, which is no variant of the flag`);
     }
   }
+}
+
+function served(serve: Serve): readonly string[] {
+  return 'variant' in serve ? [serve.variant] : serve.rollout.weights.map(({ variant }) => variant);
+}
+
+/** What imported logic may name nobody knows before. */
+function servedByRest(fallthrough: Fallthrough): readonly string[] {
+  if ('codeDefault' in fallthrough) return [];
+  if ('logic' in fallthrough) return fallthrough.otherwise === null ? [] : [fallthrough.otherwise];
+  return served(fallthrough);
 }

@@ -3,6 +3,7 @@
  * the same steps come what this process evaluates, what explains an answer, and what flagd is given.
  */
 import {
+  type Fallthrough,
   type FlagSettings,
   type Rollout,
   type Serve,
@@ -43,6 +44,8 @@ export interface FlagProgram {
   readonly variants: Variants;
   readonly seed: string;
   readonly offVariant: string;
+  /** Whom a step's logic names no variant for; null: the default in the code counts. */
+  readonly otherwise: string | null;
   /** Off or killed: none, and everybody gets the off variant. */
   readonly steps: readonly Step[];
   /** What flagd would not evaluate alike, in it and in what it requires. */
@@ -77,7 +80,9 @@ export function flagProgram(
     if (!other) throw new InvalidFlag(`its prerequisite ${name} is no flag`);
     const program = flagProgram(other, around, path);
     for (const what of program.unportable) unportable.add(what);
-    const met: Json = { in: [programLogic(program), wanted] };
+    const met: Json = { in: [programLogic(program), answersThatName(wanted, other, program)] };
+    // A list that holds more than texts is not searched alike everywhere.
+    if ('logic' in other.settings.fallthrough) unportable.add('logic');
     return { part: 'prerequisite', id: name, when: { '!': [met] }, serve: offVariant };
   });
   const rules = settings.rules.map(({ id, when, serve }): Step => {
@@ -85,8 +90,12 @@ export function flagProgram(
     const logic = whenLogic(when, around.segments.reference);
     return { part: 'rule', id, when: logic, ...serving(serve) };
   });
-  const program = { key, variants, seed, offVariant };
+  const otherwise = 'logic' in fallthrough ? fallthrough.otherwise : null;
+  const program = { key, variants, seed, offVariant, otherwise };
   if (mode !== 'on') return { ...program, steps: [], unportable: [] };
+  if ('logic' in fallthrough) {
+    for (const what of unportableIn(fallthrough, around.segments.unportable)) unportable.add(what);
+  }
   return {
     ...program,
     unportable: [...unportable],
@@ -105,18 +114,40 @@ export function flagProgram(
         part: 'fallthrough',
         id: null,
         when: true,
-        ...('codeDefault' in fallthrough ? { serve: null } : serving(fallthrough)),
+        ...serveRest(fallthrough, serving),
       },
     ],
   };
 }
 
-/** One expression that names a variant for everybody, or null for the default in the code. */
+/** One expression that names a variant; null: `otherwise`. */
 export function programLogic({ steps, offVariant }: FlagProgram): Json {
   if (steps.length === 0) return offVariant;
   const last = steps.at(-1)!;
   if (steps.length === 1) return last.serve;
   return { if: [...steps.slice(0, -1).flatMap(({ when, serve }) => [when, serve]), last.serve] };
+}
+
+/** Imported logic may answer true or false, which are variants of that name, and nothing, which is `otherwise`. */
+function answersThatName(
+  wanted: readonly string[],
+  { settings }: FlagInEnvironment,
+  { otherwise }: FlagProgram,
+): readonly Json[] {
+  if (!('logic' in settings.fallthrough)) return wanted;
+  return wanted.flatMap((variant): Json[] => [
+    variant,
+    ...(variant === 'true' || variant === 'false' ? [variant === 'true'] : []),
+    ...(variant === otherwise ? [null] : []),
+  ]);
+}
+
+function serveRest(
+  fallthrough: Fallthrough,
+  serving: (serve: Serve) => Pick<Step, 'serve' | 'rollout'>,
+): Pick<Step, 'serve' | 'rollout'> {
+  if ('codeDefault' in fallthrough) return { serve: null };
+  return 'logic' in fallthrough ? { serve: fallthrough.logic } : serving(fallthrough);
 }
 
 function serveLogic(serve: Serve, seed: string, offVariant: string): Pick<Step, 'serve' | 'rollout'> {
