@@ -108,9 +108,10 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
             log,
           });
     if (kafka) undo.push(() => kafka.stop());
+    const kafkaAnswers = () => kafka?.answers() ?? false;
     let projector: Projector | null = null;
     if (has('projector')) {
-      const started = startProjector(opened, log, () => kafka?.answers() ?? false);
+      const started = startProjector(opened, log, kafkaAnswers);
       projector = started;
       undo.push(() => started.stop());
       metrics.watch({ projections: () => started.health() });
@@ -119,7 +120,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     }
     let relay: RelayRole | null = null;
     if (has('relay')) {
-      const started = await startRelay(opened, log);
+      const started = await startRelay(opened, log, kafkaAnswers);
       relay = started;
       undo.push(() => started.stop());
       metrics.watch({

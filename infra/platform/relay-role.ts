@@ -12,12 +12,16 @@ export interface RelayRole {
 }
 
 /** Throws where no Kafka is set. */
-export async function startRelay(engines: Engines, log: Log): Promise<RelayRole> {
+export async function startRelay(
+  engines: Engines,
+  log: Log,
+  kafkaAnswers: () => boolean = () => true,
+): Promise<RelayRole> {
   const { kafka, settings, clock, pool, holder } = engines;
   if (kafka === null) throw new Error('The relay carries the log to Kafka: set KAFKA_BROKERS.');
   const stop = new AbortController();
   const topics = kafka.relayTopics();
-  const teller = tellRelay(log, clock);
+  const teller = tellRelay(log, clock, kafkaAnswers);
   const started: Relay = relay(
     {
       log: engines.log,

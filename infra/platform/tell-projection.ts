@@ -2,10 +2,7 @@
 import type { Clock } from '../../commands/clock.ts';
 import type { RunnerHealth } from '../../projections/runner.ts';
 import type { Log } from '../telemetry/log.ts';
-import { tidings } from './tidings.ts';
-
-/** One of more members than there are partitions has none: it is believed when it has lasted so long. */
-const MEMBER_MS = 20_000;
+import { TRY_MS, tidings } from './tidings.ts';
 
 export interface ProjectionTeller {
   changed(health: RunnerHealth): void;
@@ -20,10 +17,10 @@ export function tellProjection(
 ): ProjectionTeller {
   const news = tidings(clock, 'starting');
   let last: 'starting' | 'standby' | 'trouble' | 'works' = 'starting';
-  /** It is a member as soon as it looks, and may yet find that nothing answers. */
+  /** It is a member as soon as it looks, and may yet find that nothing answers. Some have no partition for good. */
   const isFed = (lastedMs: number) => {
     const { feed, partitions } = of.health();
-    return feed === null || (partitions ?? 0) > 0 || (lastedMs >= MEMBER_MS && of.kafkaAnswers());
+    return feed === null || (partitions ?? 0) > 0 || (lastedMs >= TRY_MS && of.kafkaAnswers());
   };
   return {
     changed({ projection, state, problem, position, revision }) {
@@ -46,10 +43,11 @@ export function tellProjection(
         };
         news.lasting('works', say, isFed);
       } else if (state === 'standby') {
-        news.lasting('standby', () => {
+        const say = () => {
           if (last !== 'starting') log.info(fields, 'another process works on the projection now');
           last = 'standby';
-        });
+        };
+        news.lasting('standby', say, (lastedMs) => last !== 'trouble' || lastedMs >= TRY_MS);
       } else if (state === 'stopped') news.stop();
     },
     stop: news.stop,

@@ -2,7 +2,7 @@
 import type { Clock } from '../../commands/clock.ts';
 import type { RelayHealth } from '../../workers/relay.ts';
 import type { Log } from '../telemetry/log.ts';
-import { tidings } from './tidings.ts';
+import { TRY_MS, tidings } from './tidings.ts';
 
 export interface RelayTeller {
   changed(health: RelayHealth): void;
@@ -10,7 +10,7 @@ export interface RelayTeller {
   stop(): void;
 }
 
-export function tellRelay(log: Log, clock: Clock): RelayTeller {
+export function tellRelay(log: Log, clock: Clock, kafkaAnswers: () => boolean): RelayTeller {
   const news = tidings(clock, 'starting');
   let last: 'starting' | 'standby' | 'trouble' | 'works' = 'starting';
   return {
@@ -31,10 +31,11 @@ export function tellRelay(log: Log, clock: Clock): RelayTeller {
           last = 'works';
         });
       } else if (state === 'standby') {
-        news.lasting('standby', () => {
+        const say = () => {
           log.info(fields, 'another relay works; this one stands by');
           last = 'standby';
-        });
+        };
+        news.lasting('standby', say, (ms) => last !== 'trouble' || (ms >= TRY_MS && kafkaAnswers()));
       } else news.stop();
     },
     began(generation) {

@@ -26,7 +26,7 @@ function logged() {
 
 test('a relay says once that it cannot go on, that it goes on again, that it stands by and has taken over', async () => {
   const { log, clock, lines } = logged();
-  const teller = tellRelay(log, clock);
+  const teller = tellRelay(log, clock, () => true);
   const become = async (state: RelayHealth['state'], problem: string | null = null) => {
     teller.changed({ state, problem, position: null, generation: 1 } as RelayHealth);
     await clock.advance(STEADY_MS);
@@ -49,9 +49,27 @@ test('a relay says once that it cannot go on, that it goes on again, that it sta
   ]);
 });
 
+test('two relays that cannot go on pass the lease to each other: each says so once, and not that it stands by', async () => {
+  const { log, clock, lines } = logged();
+  let kafkaAnswers = false;
+  const teller = tellRelay(log, clock, () => kafkaAnswers);
+  const become = async (state: RelayHealth['state'], problem: string | null, lastsMs: number) => {
+    teller.changed({ state, problem, position: null, generation: null } as never);
+    await clock.advance(lastsMs);
+  };
+  for (let times = 0; times < 10; times++) {
+    await become('retrying', AWAY, 5_000);
+    await become('standby', null, times % 2 === 0 ? 5_000 : 60_000);
+  }
+  assert.deepEqual(lines, ['warn the relay cannot go on now; it tries again']);
+  kafkaAnswers = true;
+  await clock.advance(STEADY_MS);
+  assert.deepEqual(lines.slice(1), ['info another relay works; this one stands by']);
+});
+
 test('a relay that begins although the log holds events warns of what consumers lose', () => {
   const { log, clock, lines } = logged();
-  tellRelay(log, clock).began(3);
+  tellRelay(log, clock, () => true).began(3);
   assert.match(lines[0]!, /^warn no topics of ours hold anything: .* generation 3 at the start of the log; /);
 });
 

@@ -6,6 +6,8 @@ import type { Clock } from '../../commands/clock.ts';
 
 /** What is well counts when it has lasted so long. */
 export const STEADY_MS = 2_000;
+/** Longer than one try takes: those that cannot go on pass the work to each other, and stand by in between. */
+export const TRY_MS = 20_000;
 
 export interface Tidings {
   /** Said at once, unless it is what was said last. */
