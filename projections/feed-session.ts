@@ -5,7 +5,7 @@
 import type { StreamId } from '../schemas/envelope.ts';
 import type { Partition, Relayed } from '../schemas/topics.ts';
 import { decodeRun, type Item } from './decoder.ts';
-import type { Feed } from './feed.ts';
+import { type Feed, feedGroup } from './feed.ts';
 import { behind, follow } from './feed-records.ts';
 import { feedWatch, type Watched } from './feed-watch.ts';
 import { groupCommit } from './group-commit.ts';
@@ -239,7 +239,7 @@ export async function runFeedSession<T>(
     session.abort();
   });
   const membership = {
-    group: `${fed.projection}.${fed.revision}.${generation}`,
+    group: feedGroup(fed),
     domains,
     generation: fed.generation,
     signal,

@@ -4,6 +4,7 @@
  */
 import type { Bookmark } from '../schemas/envelope.ts';
 import type { Generation, Partition, Relayed } from '../schemas/topics.ts';
+import type { FedRevision } from './store.ts';
 
 /** The next offset to read of a partition. */
 export interface NextOffset extends Partition {
@@ -43,6 +44,11 @@ export interface Membership {
    * @param live nothing more lay in the partition when these were fetched
    */
   records(partition: Partition, records: readonly Relayed[], live: boolean): Promise<void>;
+}
+
+/** Of all that advance a revision in a generation. */
+export function feedGroup({ projection, revision, generation }: FedRevision): string {
+  return `${projection}.${revision}.${generation.generation}`;
 }
 
 export interface Feed {

@@ -88,7 +88,7 @@ export const projectionRoutes = [
               codeRevision: 1,
               state: 'current',
               position: POSITION_EXAMPLE,
-              holder: 'projector-1',
+              holder: 'process 4711 on projector-1 (9f86d081884c7d65)',
               halted: null,
               parkedStreams: 0,
               fedBy: 'log',

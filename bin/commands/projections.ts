@@ -4,10 +4,13 @@ import { metadataOf, requestOnParked } from '../../commands/projections/request-
 import { systemContext } from '../../commands/system-context.ts';
 import type { Engines } from '../../infra/platform/engines.ts';
 import { projectionCatalogue } from '../../projections/catalogue.ts';
+import { feedGroup } from '../../projections/feed.ts';
 import type { Projection } from '../../projections/projection.ts';
 import { rebuildProjection } from '../../projections/rebuild.ts';
 import { relayProblem, withProblem } from '../../projections/relay-standing.ts';
+import type { FedRevision } from '../../projections/store.ts';
 import { verifyProjection } from '../../projections/verify-projection.ts';
+import { withWorkers } from '../../projections/who-works.ts';
 import type { StreamId } from '../../schemas/envelope.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
@@ -15,6 +18,7 @@ import { printJson, printTable, progressLine } from '../output.ts';
 import { wholeNumber } from '../whole-number.ts';
 
 const MAX_LISTED = 1_000;
+const MAX_PROCESSES_SHOWN = 4;
 /** Rows hold what people wrote, in the clear. */
 const PERSONAL = { personal: true };
 
@@ -27,7 +31,8 @@ export function addProjectionCommands(program: Command): void {
     withEngines(async ({ store, log, kafka, clock }) => {
       const head = (await log.head()).position;
       const look = kafka ? relayProblem({ feed: kafka.feed, log, clock }) : async () => null;
-      const revisions = await withProblem(await store.revisions(), look);
+      const members = kafka && ((fed: FedRevision) => kafka.members(feedGroup(fed)));
+      const revisions = await withWorkers(await withProblem(await store.revisions(), look), members);
       await printTable(o, revisions, {
         projection: (r) => r.projection,
         revision: (r) => r.revision,
@@ -36,7 +41,7 @@ export function addProjectionCommands(program: Command): void {
         'at head': (r) => (r.bookmark.position === head ? 'yes' : 'no'),
         parked: (r) => r.parkedStreams,
         'fed by': (r) => (r.feed ? `Kafka, generation ${r.feed.generation}` : 'the log'),
-        'run by': (r) => r.holder,
+        'run by': (r) => runBy(r.runBy),
         'waits for': (r) => r.problem,
         halted: (r) => r.halted,
       });
@@ -111,6 +116,13 @@ export function addProjectionCommands(program: Command): void {
     .action((name: string, stream: string, o) =>
       withEngines((engines) => request(engines, { projection: named(name), stream, ...o })),
     );
+}
+
+/** Many may share the partitions. */
+function runBy(processes: readonly string[] | null): string | null {
+  if (processes === null || processes.length === 0) return null;
+  const more = processes.length - MAX_PROCESSES_SHOWN;
+  return `${processes.slice(0, MAX_PROCESSES_SHOWN).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
 interface ParkedRequest {

@@ -5,6 +5,7 @@ import type { Membership } from '../../projections/feed.ts';
 import { type Partition, topicName } from '../../schemas/topics.ts';
 import { within } from '../within.ts';
 import { relayedOf } from './cloud-event.ts';
+import { assignerThatTells, groupIdOf } from './member-process.ts';
 
 const SESSION_TIMEOUT_MS = 6_000;
 /** A third of the session, as Kafka advises. */
@@ -46,8 +47,8 @@ export async function consume(
     domains.map((domain) => [topicName(prefix, domain, generation.generation), domain]),
   );
   const consumer: Consumer = kafka.consumer({
-    // Platforms that share a broker are told apart by it, as in the names of topics.
-    groupId: `${prefix}.${membership.group}`,
+    groupId: groupIdOf(prefix, membership.group),
+    partitionAssigners: [assignerThatTells],
     sessionTimeout: SESSION_TIMEOUT_MS,
     heartbeatInterval: HEARTBEAT_EVERY_MS,
     rebalanceTimeout: REBALANCE_TIMEOUT_MS,

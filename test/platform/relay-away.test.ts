@@ -60,7 +60,17 @@ test('a dead relay is named as the cause by whatever shows that projections stan
       assert.deepEqual([told.fedBy, told.generation], [fedBy, generation]);
     }
   }
-  assert.notEqual((await status()).holder, null);
+  assert.match((await status()).holder, new RegExp(`^process ${relay.pid} on .* \\([0-9a-f]{16}\\)$`));
+  const runBy = async (name: string) => {
+    const revisions = JSON.parse(await succeed(env, 'projections', 'list', '--json'));
+    const { runBy: processes, problem } = revisions.find(
+      (one: Listed & { projection: string }) => one.projection === name,
+    );
+    return `${processes}: ${problem}`;
+  };
+  for (const name of ['key_list', 'keys']) {
+    assert.match(await runBy(name), new RegExp(`^process ${projector.pid} on [^,]*: null$`), name);
+  }
 
   relay.kill('SIGKILL');
   await client.issueKey({ name: 'waits' });
@@ -86,4 +96,10 @@ test('a dead relay is named as the cause by whatever shows that projections stan
   await startRole(t, 'relay', { env });
   await until('the projector is ready', async () => (await readyz()).status === 200);
   await until('the list has nothing to say', async () => (await listed('key_list')).problem === null);
+
+  assert.equal((await projector.stop()).code, 0);
+  await until('nobody runs what it ran', async () => {
+    const told = await Promise.all(['key_list', 'keys'].map(runBy));
+    return told.every((one) => one === ': no projector works: start `plinth projector`');
+  });
 });

@@ -6,6 +6,7 @@ import { systemClock } from '../../infra/system-clock.ts';
 import type { OpenedFeed } from '../contracts/feed-fixtures.ts';
 import { type TestKafka, testKafka } from './kafka-server.ts';
 import { type KafkaTopics, kafkaTopics } from './kafka-topics.ts';
+import { until } from './platform-process.ts';
 
 export interface KafkaFeedOptions {
   /** Where memberships take their time from. */
@@ -23,13 +24,21 @@ export async function openKafkaFeed(
     t.after(() => opened.close());
     return opened;
   };
+  const topics = await kafkaTopics(t, at);
+  // A broker that has just started loads what it knows of groups: a member that joins meanwhile is refused.
+  await until('the broker knows its groups', () =>
+    topics.members('nobody').then(
+      () => true,
+      () => false,
+    ),
+  );
   return {
-    ...(await kafkaTopics(t, at)),
+    ...topics,
     feed: () => open(feedClock).feed,
     relayTopics() {
-      const topics = open(systemClock).relayTopics();
-      t.after(() => topics.close());
-      return topics;
+      const relay = open(systemClock).relayTopics();
+      t.after(() => relay.close());
+      return relay;
     },
   };
 }
