@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { serversOf } from '../infra/event-log/eventstore/connection-string.ts';
+import { NoAnswer } from '../infra/within.ts';
 import { sentenceFor } from './failure.ts';
 
 const error = (name: string, message: string, more: object = {}) =>
@@ -28,6 +29,15 @@ test('an engine that does not answer is told in one sentence, whatever its clien
     [
       error('EventStoreUnavailable', 'a read failed: status 16', { server: 'e:2113', code: 16 }),
       'EventStoreDB at e:2113 refuses the user or the password: check EVENT_LOG_URL.',
+    ],
+    [
+      new NoAnswer(10, 'Kafka, looking'),
+      'Kafka does not answer (no answer within 10 ms: Kafka, looking): check KAFKA_BROKERS.',
+    ],
+    [new NoAnswer(10, 'EventStoreDB, a read'), 'EventStoreDB does not answer: check EVENT_LOG_URL.'],
+    [
+      new NoAnswer(10, 'a look'),
+      'There is no answer within 10 ms: a look: `plinth settings` says where each engine is.',
     ],
     [
       error('RedisFailure', 'redis get: not connected', { kind: 'away' }),

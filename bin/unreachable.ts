@@ -32,6 +32,7 @@ export function unreachable(error: unknown, names: EngineNames = {}): string | u
     return `Kafka${at} does not answer${why}: check KAFKA_BROKERS.`;
   }
   for (let at = error, depth = 0; at instanceof Error && depth < MAX_CAUSES; at = at.cause, depth++) {
+    if (at.name === 'NoAnswer') return unanswered(at, logSetting);
     if (at.name === 'EventStoreUnavailable') return eventStore(at, logSetting);
     const { code, syscall, kind } = at as { code?: unknown; syscall?: unknown; kind?: unknown };
     if (at.name === 'RedisFailure') {
@@ -46,6 +47,14 @@ export function unreachable(error: unknown, names: EngineNames = {}): string | u
     }
   }
   return undefined;
+}
+
+/** A wait that was given up begins with the engine's name. */
+function unanswered(error: Error, logSetting: string): string {
+  const { what } = error as { what?: string };
+  if (what?.startsWith('Kafka')) return `Kafka does not answer (${error.message}): check KAFKA_BROKERS.`;
+  if (what?.startsWith('EventStoreDB')) return eventStore(error, logSetting);
+  return `There is ${error.message}: \`plinth settings\` says where each engine is.`;
 }
 
 function eventStore(error: Error, setting: string): string {

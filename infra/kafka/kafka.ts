@@ -46,7 +46,7 @@ export function openKafka({ brokers, prefix, replicas, clock, onLog }: OpenKafka
       within(
         clock,
         MEMBERS_TIMEOUT_MS,
-        'reading who is in a consumer group',
+        'Kafka, reading who is in a consumer group',
         groups.get().then((one) => groupProcesses(one, groupIdOf(prefix, group))),
       ),
     check() {
