@@ -86,4 +86,25 @@ describe('the scheduler', () => {
     assert.ok(rounds.filter((round) => round.problem !== null).length >= 2);
     assert.equal(rounds.at(-1)?.expired, 1);
   });
+
+  test('tells that a round does not fail any more, also where nothing is due', async () => {
+    const { deps, clock } = await scheduledWorld();
+    let away = 2;
+    const rounds: SchedulerRound[] = [];
+    const stop = new AbortController();
+    const running = runScheduler(deps, {
+      signal: stop.signal,
+      ran: (round) => void rounds.push(round),
+      problemOf: () => 'it is away',
+      async keysDueToExpire() {
+        if (away-- > 0) throw new Error('no route to the read model');
+        return [];
+      },
+    });
+    await clock.advance(60_000);
+    stop.abort();
+    await running;
+    const failed = { expired: 0, problem: 'it is away' };
+    assert.deepEqual(rounds, [failed, failed, { expired: 0, problem: null }]);
+  });
 });

@@ -18,8 +18,9 @@ export type KeysDueToExpire = (nowMs: number, limit: number) => Promise<readonly
 export interface SchedulerOptions {
   readonly signal: AbortSignal;
   readonly keysDueToExpire: KeysDueToExpire;
-  /** Told of each round that did something or failed. */
+  /** Told of each round that did something or failed, and of the first that does not fail any more. */
   readonly ran?: (round: SchedulerRound) => void;
+  readonly problemOf?: (error: unknown) => string;
 }
 
 export interface SchedulerRound {
@@ -34,17 +35,21 @@ const BATCH_KEYS = 32;
 
 /** Runs until the signal aborts; never rejects. */
 export async function runScheduler(deps: KeyDeps, options: SchedulerOptions): Promise<void> {
-  const { signal, ran } = options;
+  const { signal, ran, problemOf } = options;
+  let failed = false;
   let waitMs = EVERY_MS;
   while (!signal.aborted) {
     try {
       const expired = await expireDueKeys(deps, options.keysDueToExpire);
-      if (expired > 0) ran?.({ expired, problem: null });
+      if (expired > 0 || failed) ran?.({ expired, problem: null });
+      failed = false;
       waitMs = EVERY_MS;
       // More may be due than one batch holds. Not at once all the same: the read model has to see these go.
       await deps.clock.sleep(expired === BATCH_KEYS ? EVERY_MS / 10 : EVERY_MS, signal);
     } catch (error) {
-      ran?.({ expired: 0, problem: `${(error as Error).name}: ${(error as Error).message}` });
+      failed = true;
+      const problem = problemOf?.(error) ?? `${(error as Error).name}: ${(error as Error).message}`;
+      ran?.({ expired: 0, problem });
       waitMs = Math.min(waitMs * 2, MAX_RETRY_MS);
       await deps.clock.sleep(waitMs, signal);
     }

@@ -9,6 +9,7 @@ import type { Log } from '../telemetry/log.ts';
 import type { Engines } from './engines.ts';
 import { problemOf } from './problem-of.ts';
 import { tellReactor } from './tell-reactor.ts';
+import { tellScheduler } from './tell-scheduler.ts';
 
 /** Every reactor by the name of its checkpoint. */
 export const reactorNames: readonly string[] = [OWNER_REVOCATION];
@@ -46,17 +47,15 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
   const { keyDeps, readModels, clock, codec } = engines;
   const stop = new AbortController();
   const checkpoints = await postgresReactorCheckpoints(engines.pool);
+  const scheduler = tellScheduler(log, clock);
   const teller = tellReactor(log, clock, OWNER_REVOCATION);
   const running = [
     runScheduler(keyDeps, {
       signal: stop.signal,
       keysDueToExpire: async (nowMs, limit) =>
         (await readModels.read('keys', {}, (tx, keys) => keysDueToExpire(tx, keys, nowMs, limit))).result,
-      ran({ expired, problem }) {
-        if (problem)
-          log.warn({ component: 'scheduler', problem }, 'what is due could not be done; it is tried again');
-        else log.info({ component: 'scheduler', count: expired }, 'keys have expired');
-      },
+      ran: scheduler.ran,
+      problemOf: problemOf(engines.settings),
     }),
     runReactor(
       { log: engines.log, codec, clock, checkpoints },
@@ -78,6 +77,7 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
       stop.abort();
       await Promise.all(running);
       teller.stop();
+      scheduler.stop();
     },
   };
 }

@@ -8,6 +8,7 @@ import { createLog } from '../telemetry/log.ts';
 import { tellProjection } from './tell-projection.ts';
 import { tellReactor } from './tell-reactor.ts';
 import { tellRelay } from './tell-relay.ts';
+import { tellScheduler } from './tell-scheduler.ts';
 import { STEADY_MS } from './tidings.ts';
 
 const AWAY = 'Kafka does not answer: check KAFKA_BROKERS';
@@ -127,4 +128,20 @@ test('a reactor that is halted says so once, and what to do, however often it lo
   changed(running);
   await clock.advance(STEADY_MS);
   assert.deepEqual(lines.slice(1), ['info erasures: it goes on again']);
+});
+
+test('a scheduler says once what keeps it from its work, and once that it is done again', async () => {
+  const { log, clock, lines } = logged();
+  const { ran } = tellScheduler(log, clock);
+  for (let times = 0; times < 3; times++) {
+    ran({ expired: 0, problem: 'PostgreSQL does not answer: check DATABASE_URL' });
+    await clock.advance(STEADY_MS);
+  }
+  ran({ expired: 2, problem: null });
+  await clock.advance(STEADY_MS);
+  assert.deepEqual(lines, [
+    'warn what is due could not be done; it is tried again',
+    'info keys have expired',
+    'info what is due is done again',
+  ]);
 });
