@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { Head } from '../commands/event-log.ts';
 import type { Epoch, EventId, Position, StreamId } from '../schemas/envelope.ts';
+import { PlinthError } from '../schemas/errors.ts';
 import { fakeClock } from '../test/support/fake-clock.ts';
 import { ChangeWindow } from './change-window.ts';
 import type { Change, ChangesPoll } from './changes.ts';
@@ -37,6 +38,7 @@ function world(start = 10) {
     halted: null as string | null,
     history: (_n: number) => 'h',
     headAway: false,
+    epochLost: false,
     slowMs: 0,
     pollAway: false as boolean | 'hangs',
     polls: 0,
@@ -47,6 +49,7 @@ function world(start = 10) {
     log: {
       async head(): Promise<Head> {
         if (state.headAway) throw new Error('no route to the log');
+        if (state.epochLost) throw new PlinthError('log_epoch_changed', 'it is gone');
         const head = { epoch: state.epoch, position: at(state.head) };
         if (state.slowMs > 0) await clock.sleep(state.slowMs);
         return head;
@@ -81,6 +84,56 @@ function world(start = 10) {
 function change(n: number, stream = KEY): Change {
   return { position: at(n), stream };
 }
+
+describe('what was read from the log', () => {
+  const confirmed = ({ freshness }: ReturnType<typeof world>) =>
+    freshness.confirm(null).then(
+      () => true,
+      () => false,
+    );
+
+  it('is of no worth before a head is known', async () => {
+    assert.equal(await confirmed(world()), false);
+  });
+
+  it('counts as long as the log is the one that was seen, and each look starts after it was asked for', async () => {
+    const w = world();
+    await w.freshness.refresh();
+    assert.equal(await confirmed(w), true);
+    w.state.slowMs = 100;
+    const first = confirmed(w);
+    await w.clock.advance(50);
+    w.state.epoch = OTHER;
+    const second = confirmed(w);
+    await w.clock.advance(200);
+    assert.deepEqual([await first, await second], [true, false]);
+    assert.match(w.freshness.halted!, /plinth log restored/);
+  });
+
+  it('counts for nothing where the log ends earlier, holds another event, or cannot be asked', async () => {
+    for (const change of [{ head: 9 }, { history: () => 'other' }, { headAway: true }]) {
+      const w = world();
+      await w.freshness.refresh();
+      Object.assign(w.state, change);
+      assert.equal(await confirmed(w), false);
+    }
+  });
+
+  it('counts for nothing where the log has lost its epoch: all halts until it has it back', async () => {
+    const w = world();
+    await w.freshness.refresh();
+    w.state.epochLost = true;
+    assert.equal(await confirmed(w), false);
+    assert.equal(w.freshness.halted, 'it is gone');
+    await w.freshness.refresh();
+    assert.equal(w.freshness.halted, 'it is gone', 'a poll alone does not say that it is back');
+    w.state.epochLost = false;
+    await w.clock.advance(1_000);
+    await w.freshness.refresh();
+    assert.equal(w.freshness.halted, null);
+    assert.equal(await confirmed(w), true);
+  });
+});
 
 describe('the freshness rule', () => {
   it('trusts nothing before a head and a poll were taken', () => {

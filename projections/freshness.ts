@@ -10,13 +10,14 @@
  */
 import type { Clock } from '../commands/clock.ts';
 import type { EventLog, Head } from '../commands/event-log.ts';
-import type { Epoch, Position, StreamId } from '../schemas/envelope.ts';
+import type { Bookmark, Epoch, Position, StreamId } from '../schemas/envelope.ts';
+import { PlinthError } from '../schemas/errors.ts';
 import { ChangeWindow } from './change-window.ts';
 import type { ChangesSource } from './changes.ts';
 import { isFresh } from './fresh.ts';
 import { eventMismatch } from './history-check.ts';
 import type { Stamp } from './projection.ts';
-import { singleFlight } from './single-flight.ts';
+import { nextFlight, singleFlight } from './single-flight.ts';
 
 /** Between the end of a sample and the start of the next. */
 export const SAMPLE_EVERY_MS = 250;
@@ -26,6 +27,10 @@ const CALL_DEADLINE_MS = 1_000;
 /** After a sample that failed, a refresh does not wait for another one within this time. */
 const RETRY_AFTER_FAILURE_MS = 500;
 const MAX_PAGES_PER_POLL = 20;
+
+const IF_RESTORED =
+  'If it was restored or copied, run `plinth log restored`, then rebuild the projections that it names.';
+const OTHER_EPOCH = `The log was replaced: it and the read model are of different epochs. ${IF_RESTORED}`;
 
 export type FreshnessEvent = 'head_failed' | 'poll_failed' | 'window_emptied' | 'halted' | 'dropped';
 
@@ -57,7 +62,7 @@ export class Freshness {
   #poll: PollSample | null = null;
   readonly #window: ChangeWindow;
   /** The furthest place of the log that this process has learned from. */
-  #seen: Stamp | null = null;
+  #seen: Bookmark | null = null;
   #halted: string | null = null;
   /** An epoch in which this process met a history that is gone: nothing of it is trusted again. */
   #broken: { readonly epoch: Epoch; readonly why: string } | null = null;
@@ -66,6 +71,7 @@ export class Freshness {
   readonly #droppers: (() => void)[] = [];
   readonly #headFlight;
   readonly #pollFlight;
+  readonly #confirmFlight;
   #closing: AbortController | null = null;
   #loops: Promise<unknown> = Promise.resolve();
   #wake = new AbortController();
@@ -76,6 +82,8 @@ export class Freshness {
     this.#window = new ChangeWindow((why) => deps.on?.('window_emptied', why));
     this.#headFlight = singleFlight(deps.clock, CALL_DEADLINE_MS, (current) => this.#sampleHead(current));
     this.#pollFlight = singleFlight(deps.clock, CALL_DEADLINE_MS, (current) => this.#samplePoll(current));
+    const confirming = singleFlight(deps.clock, CALL_DEADLINE_MS, (current) => this.#askLog(current));
+    this.#confirmFlight = nextFlight(confirming);
   }
 
   /** Samples from now on, hurried by hints. */
@@ -156,8 +164,8 @@ export class Freshness {
     return this.#oldestFreshHead(now) !== undefined;
   }
 
-  /** Something was learned at this stamp: it is compared with the log at the next poll. */
-  saw(stamp: Stamp): void {
+  /** Something was learned at this place: it is compared with the log at the next poll. */
+  saw(stamp: Bookmark): void {
     const seen = this.#seen;
     if (seen === null || (seen.epoch === stamp.epoch && seen.position < stamp.position)) this.#seen = stamp;
   }
@@ -169,6 +177,18 @@ export class Freshness {
     if (!recent(this.#headFailedMs, now)) flights.push(this.#tryHead());
     if (!recent(this.#pollFailedMs, now)) flights.push(this.#tryPoll());
     await Promise.all(flights);
+  }
+
+  /**
+   * Rejects unless the log, asked after this was called, is still the one that this process trusts: what
+   * was read from it before is otherwise of a log that was replaced or has lost its end, where whatever is
+   * gone looks as if it had never been. Shared by all who ask meanwhile.
+   *
+   * @param last the place of the last event that was read
+   */
+  async confirm(last: Omit<Bookmark, 'epoch'> | null): Promise<void> {
+    const epoch = await this.#confirmFlight.run();
+    if (last !== null) this.saw({ epoch, ...last });
   }
 
   #oldestFreshHead(now: number): HeadSample | undefined {
@@ -197,7 +217,7 @@ export class Freshness {
 
   async #sampleHead(current: () => boolean): Promise<void> {
     const startedMs = this.#deps.clock.now();
-    const head = await this.#deps.log.head();
+    const head = await this.#readHead(current);
     if (!current()) return;
     const last = this.#heads.at(-1);
     // Earlier heads of another history say nothing of this one.
@@ -211,6 +231,36 @@ export class Freshness {
       await this.#holds(this.#seen);
     }
     if (current()) this.#judgeEpoch();
+  }
+
+  /** Answers the log's epoch. */
+  async #askLog(current: () => boolean): Promise<Epoch> {
+    const [seen, known] = [this.#seen, this.#head];
+    const head = await this.#readHead(current);
+    const trusted = this.#poll?.stamp.epoch ?? seen?.epoch ?? known?.epoch;
+    if (trusted === undefined || known === null) throw new Error('the head of the log is not known yet');
+    if (head.epoch !== trusted) {
+      if (current() && this.#poll !== null) this.#halt(OTHER_EPOCH);
+      throw new Error('the log is of another epoch');
+    }
+    if (seen?.epoch === head.epoch && !(await this.#holds(seen))) throw new Error('the log was replaced');
+    if (known.epoch === head.epoch && head.position < known.position) {
+      throw new Error('the log ends before where it ended');
+    }
+    return head.epoch;
+  }
+
+  async #readHead(current: () => boolean): Promise<Head> {
+    try {
+      return await this.#deps.log.head();
+    } catch (error) {
+      if (current() && error instanceof PlinthError && error.rejection.code === 'log_epoch_changed') {
+        this.#head = null;
+        this.#heads = [];
+        this.#halt(error.rejection.detail);
+      }
+      throw error;
+    }
   }
 
   async #samplePoll(current: () => boolean): Promise<void> {
@@ -247,10 +297,10 @@ export class Freshness {
   }
 
   /** Whether the log holds, at the stamp's position, the very event that was seen there. */
-  async #holds(stamp: Stamp): Promise<boolean> {
+  async #holds(stamp: Bookmark): Promise<boolean> {
     const mismatch = await eventMismatch(this.#deps.log, stamp);
     if (mismatch === null) return true;
-    this.#broken = { epoch: stamp.epoch, why: `the log was replaced: ${mismatch}` };
+    this.#broken = { epoch: stamp.epoch, why: `The log was replaced: ${mismatch}. ${IF_RESTORED}` };
     this.#halt(this.#broken.why);
     return false;
   }
@@ -258,7 +308,7 @@ export class Freshness {
   #judgeEpoch(): void {
     if (this.#poll === null || this.#head === null) return;
     if (this.#poll.stamp.epoch === this.#head.epoch) this.#halted = null;
-    else this.#halt('the log and the read model are of different epochs');
+    else this.#halt(OTHER_EPOCH);
   }
 
   #halt(why: string): void {

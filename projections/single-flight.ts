@@ -23,6 +23,29 @@ export async function withDeadline<T>(clock: Clock, ms: number, work: Promise<T>
   }
 }
 
+/** Who asks while a call is under way shares the next one: each call starts after it was asked for. */
+export function nextFlight<T>(flight: SingleFlight<T>): SingleFlight<T> {
+  let under: Promise<T> | null = null;
+  let next: Promise<T> | null = null;
+  const start = (): Promise<T> => {
+    const started = flight.run();
+    under = started;
+    next = null;
+    const settle = () => {
+      if (under === started) under = null;
+    };
+    started.then(settle, settle);
+    return started;
+  };
+  return {
+    run() {
+      if (next === null && under === null) return start();
+      next ??= under!.then(start, start);
+      return next;
+    },
+  };
+}
+
 export interface SingleFlight<T> {
   /** Joins the call that is under way, or starts one. Rejects as the call does, or at its deadline. */
   run(): Promise<T>;

@@ -169,6 +169,7 @@ export class KeyFacts {
     } catch (error) {
       if (!(error instanceof FoldUnavailable)) throw error;
       on?.('stale');
+      this.#halt();
       throw stale(`The read model is too far behind, and ${error.message}.`, error);
     }
   }

@@ -11,12 +11,15 @@ const stream = (n: number | string) => `key-${n}` as StreamId;
 
 function world(decodePublic: Codec['decodePublic'] = ((event: Recorded) => event) as never) {
   const clock = fakeClock();
-  const state = { head: AT(3), reads: 0, hangs: false, fails: false };
+  const state = { head: AT(3), reads: 0, hangs: false, fails: false, replaced: false };
   const event = { id: 'i', type: 't', stream: stream(1), version: 1, position: AT(5) } as unknown as Recorded;
   const folds = new StreamFolds({
     clock,
     codec: { decodePublic } as Codec,
     knownHead: () => state.head,
+    async confirm() {
+      if (state.replaced) throw new Error('the log was replaced');
+    },
     log: {
       async readStream() {
         state.reads++;
@@ -51,6 +54,15 @@ describe('folds of the log', () => {
     await folds.fold(counting, stream(1), AT(0));
     state.head = AT(9);
     assert.equal((await folds.fold(counting, stream(1), AT(9))).reached, AT(9));
+    assert.equal(state.reads, 2);
+  });
+
+  it('are not to be had of a log that was replaced, and nothing of it is kept', async () => {
+    const { folds, state } = world();
+    state.replaced = true;
+    await assert.rejects(folds.fold(counting, stream(1), AT(0)), FoldUnavailable);
+    state.replaced = false;
+    await folds.fold(counting, stream(1), AT(0));
     assert.equal(state.reads, 2);
   });
 

@@ -5,7 +5,7 @@ import type { Decider, Fact } from '../../commands/decider.ts';
 import type { EventLog } from '../../commands/event-log.ts';
 import { isFresh } from '../../projections/fresh.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
-import { type Position, START, type StreamId } from '../../schemas/envelope.ts';
+import { type EventId, type Position, START, type StreamId } from '../../schemas/envelope.ts';
 
 /** Streams read from the leader at one time; more are refused, for the log has writers to serve. */
 export const MAX_FOLDS_IN_FLIGHT = 64;
@@ -32,6 +32,13 @@ export interface StreamFoldsDeps {
   readonly clock: Clock;
   /** The head of the log as far as it is known when a read starts: the read covers it. */
   readonly knownHead: () => Position;
+  /**
+   * Rejects unless the log, asked after the read, is still the one that is trusted: in one that was
+   * replaced a stream that is gone looks like one that never was.
+   */
+  readonly confirm: (
+    last: { readonly position: Position; readonly eventId: EventId } | null,
+  ) => Promise<void>;
 }
 
 interface Kept {
@@ -97,11 +104,13 @@ export class StreamFolds {
     read.then(settle, settle);
     try {
       const events = await withDeadline(this.#deps.clock, FOLD_DEADLINE_MS, read);
+      const end = events.at(-1);
+      await this.#deps.confirm(end ? { position: end.position, eventId: end.id } : null);
       let state = decider.initial;
       for (const event of events) {
         state = decider.evolve(state, this.#deps.codec.decodePublic(event) as unknown as Fact<E>);
       }
-      const last = events.at(-1)?.position ?? START;
+      const last = end?.position ?? START;
       return { state, reached: last > head ? last : head, startedMs };
     } catch (error) {
       if (error instanceof UnknownEventType || error instanceof NewerSchemaVersion) {

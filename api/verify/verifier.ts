@@ -99,7 +99,13 @@ export function createVerifier(deps: VerifierDeps): Verifier {
     maxEntries: deps.maxEntries,
     maxNegativeEntries: deps.maxEntries,
   });
-  const folds = new StreamFolds({ log, codec, clock, knownHead: () => freshness.head?.position ?? START });
+  const folds = new StreamFolds({
+    log,
+    codec,
+    clock,
+    knownHead: () => freshness.head?.position ?? START,
+    confirm: (last) => freshness.confirm(last),
+  });
   const facts = new KeyFacts({
     freshness,
     cache,

@@ -111,23 +111,30 @@ describe('the caches of verify', () => {
 
   it('are passed by when the log cannot say whether it holds what a row is of: streams are folded', async (t) => {
     const w = await started(t);
-    let away = false;
+    let failures = 0;
     const facts: string[] = [];
     const verifier = w.makeVerifier({
       log: {
         head: () => w.log.head(),
         readStream: (stream) => w.log.readStream(stream),
-        eventIdAt: (position) =>
-          away ? Promise.reject(new Error('no route to the log')) : w.log.eventIdAt(position),
+        eventIdAt(position) {
+          if (failures === 0) return w.log.eventIdAt(position);
+          failures -= 1;
+          return Promise.reject(new Error('no route to the log'));
+        },
       },
       onFacts: (source) => facts.push(source),
     });
     verifier.start();
     await w.clock.advance(300);
-    away = true;
-    const { text } = await w.issue();
-    const view = await verifier.verify({ tenant: TENANT, route: 'v', traceId: null }, { key: text });
+    const context = { tenant: TENANT, route: 'v', traceId: null };
+    failures = 1;
+    const view = await verifier.verify(context, { key: (await w.issue()).text });
     assert.deepEqual([view.code, facts, verifier.cache.size], ['VALID', ['fold'], 0]);
+    // As long as it cannot say so of anything, nobody knows what a fold is of.
+    failures = Number.POSITIVE_INFINITY;
+    const { text } = await w.issue();
+    await assert.rejects(async () => verifier.verify(context, { key: text }), rejectedAs('verify_stale'));
     const closed = verifier.close();
     await w.clock.advance(2_000);
     await closed;

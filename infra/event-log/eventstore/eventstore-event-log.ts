@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../../commands/clock.ts';
 import type { Expected } from '../../../commands/event-log.ts';
 import type { Epoch } from '../../../schemas/envelope.ts';
+import { PlinthError } from '../../../schemas/errors.ts';
 import type { Secret } from '../../../schemas/secret.ts';
 import { NoAnswer, within } from '../../within.ts';
 import type { PlatformLog } from '../platform-log.ts';
@@ -20,6 +21,9 @@ import { wakes } from './wakes.ts';
 /** The type of the event that begins an epoch: with the dollar it is a system event to every reader. */
 const EPOCH_TYPE = '$plinth-epoch';
 const EPOCH_STREAM = 'plinth_log';
+
+const EPOCH_LOST =
+  'The log was replaced: it has lost its epoch, and what it held. Bring its events back, then run `plinth log restored`.';
 
 const APPEND_TIMEOUT_MS = 5_000;
 const READ_TIMEOUT_MS = 10_000;
@@ -109,7 +113,7 @@ export async function openEventStoreEventLog(options: EventStoreEventLogOptions)
       }),
     async head() {
       const [now, position] = await Promise.all([epoch.read(), end.position()]);
-      if (now === null) throw new Error('the event log has lost its epoch');
+      if (now === null) throw new PlinthError('log_epoch_changed', EPOCH_LOST);
       return { epoch: now, position };
     },
     eventIdAt: end.eventIdAt,
