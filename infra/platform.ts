@@ -94,6 +94,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     if (lease) undo.push(() => lease.release());
     const erasures = await followErasures(opened, log);
     undo.push(() => erasures.stop());
+    const halts = [() => erasures.halted()];
     signal?.throwIfAborted();
     const adminKey = await bootstrap(opened);
 
@@ -138,6 +139,7 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
     if (has('scheduler')) {
       const background = await startBackground(opened, log);
       undo.push(() => background.stop());
+      halts.push(() => background.halted());
     }
     let url: string | null = null;
     const ready = readiness({
@@ -146,10 +148,12 @@ export async function startPlatform(options: PlatformOptions): Promise<Platform>
       relay,
       serves: has('api'),
       draining: () => draining,
+      halted: () => Object.assign({}, ...halts.map((halt) => halt())),
     });
     if (has('api')) {
       const server = await startApiServer({ engines: opened, log, metrics, ready });
       undo.push(() => server.close());
+      halts.push(() => server.halted());
       url = server.url;
     } else if (settings.healthPort !== null) {
       const { healthPort: port } = settings;

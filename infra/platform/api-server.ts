@@ -25,6 +25,8 @@ import { VERSION } from './version.ts';
 
 export interface ApiServer {
   readonly url: string;
+  /** Why nothing is served until an operator acts, by name. */
+  halted(): Readonly<Record<string, string>>;
   /** Requests in flight end; then credits are given back and usage is told. */
   close(): Promise<void>;
 }
@@ -165,6 +167,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       : settings.host;
   return {
     url: `http://${host}:${port}`,
+    halted(): Readonly<Record<string, string>> {
+      const why = verifier.freshness.halted;
+      return why === null ? {} : { verify: why };
+    },
     async close() {
       await app.close();
       await closeVerifier();

@@ -31,6 +31,7 @@ export async function followErasures(engines: Engines, log: Log): Promise<Backgr
     problemOf: problemOf(engines.settings),
   });
   return {
+    halted: teller.halted,
     async stop() {
       stop.abort();
       await running;
@@ -40,6 +41,8 @@ export async function followErasures(engines: Engines, log: Log): Promise<Backgr
 }
 
 export interface Background {
+  /** What waits for an operator, by name, and why. */
+  halted(): Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
@@ -73,6 +76,7 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
     ),
   ];
   return {
+    halted: teller.halted,
     async stop() {
       stop.abort();
       await Promise.all(running);

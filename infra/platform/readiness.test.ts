@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PlinthError } from '../../schemas/errors.ts';
 import { fakeClock } from '../../test/support/fake-clock.ts';
 import type { Engines } from './engines.ts';
 import { type ReadinessSources, readiness } from './readiness.ts';
@@ -41,9 +42,10 @@ function world(more: Partial<ReadinessSources> = {}) {
     relay: roleAt({ position: '1' }),
     serves: false,
     draining: () => false,
+    halted: () => ({}),
     ...more,
   });
-  return { clock, kafka, log, ready };
+  return { clock, kafka, log, engines, ready };
 }
 
 test('a Kafka that hangs is told within 10 s by who asks every 5 s, though the relay says that it is live', async () => {
@@ -86,6 +88,37 @@ test('one failure of what has answered is told nowhere, and what has never answe
   const other = world();
   other.kafka.hangs = true;
   assert.deepEqual(await look(other), [false, away]);
+});
+
+test('what waits for an operator is named with what to do, and takes no requests', async () => {
+  const why = 'The log was replaced: run `plinth log restored`.';
+  for (const serves of [false, true]) {
+    let halted: Record<string, string> = {};
+    const { ready } = world({ serves, halted: () => halted });
+    assert.equal((await ready()).ready, true);
+    halted = { verify: why };
+    const told = await ready();
+    assert.deepEqual([told.ready, told.checks.verify], [false, { ok: false, detail: why }]);
+    halted = {};
+    assert.deepEqual((await ready()).ready, true);
+  }
+});
+
+test('a log that says it was replaced counts at once, in its own words', async () => {
+  const { engines, clock } = world();
+  const log = engines.log as { head(): Promise<unknown> };
+  log.head = () => Promise.reject(new PlinthError('log_epoch_changed', 'It has lost its epoch.'));
+  const ready = readiness({
+    engines: engines as unknown as Engines,
+    projector: null,
+    relay: null,
+    serves: true,
+    draining: () => false,
+    halted: () => ({}),
+  });
+  await clock.advance(1_000);
+  const told = await ready();
+  assert.deepEqual([told.ready, told.checks.log?.detail], [false, 'It has lost its epoch.']);
 });
 
 test('a relay or a projection that stands still while the log goes on is told within 10 s by who asks every 5 s', async () => {

@@ -5,6 +5,7 @@
 import type { DependencyCheck, Readiness } from '../../api/deps.ts';
 import type { RunnerHealth } from '../../projections/runner.ts';
 import type { Position } from '../../schemas/envelope.ts';
+import { PlinthError } from '../../schemas/errors.ts';
 import type { RelayHealth } from '../../workers/relay.ts';
 import { type Engine, troubleWith } from '../engine-trouble.ts';
 import { within } from '../within.ts';
@@ -27,13 +28,15 @@ export interface ReadinessSources {
   /** It serves the API: a relay or a Kafka that stands still is told, and takes no traffic from it. */
   readonly serves: boolean;
   readonly draining: () => boolean;
+  /** What else waits for an operator here, by name, and why. */
+  readonly halted: () => Readonly<Record<string, string>>;
 }
 
 /** A relay, or the runner of a projection. */
 type Following = Pick<RelayHealth, 'state' | 'problem'> | Pick<RunnerHealth, 'state' | 'problem'>;
 
 export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
-  const { engines, projector, relay, serves, draining } = sources;
+  const { engines, projector, relay, serves, draining, halted } = sources;
   const { clock } = engines;
   const standsStill = standstill(clock);
   let head: Position | null = null;
@@ -52,6 +55,8 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
       failures.set(name, 0);
       return [name, { ok: true, detail: null }];
     } catch (error) {
+      // It has answered, and not as one that is away.
+      if (error instanceof PlinthError) return [name, { ok: false, detail: error.rejection.detail }];
       const before = failures.get(name);
       if (before !== undefined) failures.set(name, before + 1);
       if (before !== undefined && before + 1 < FAILURES_TO_COUNT) return [name, { ok: true, detail: null }];
@@ -112,8 +117,10 @@ export function readiness(sources: ReadinessSources): () => Promise<Readiness> {
       seen = look();
       lookedMs = nowMs;
     }
-    const checks = {
+    const halts = Object.entries(halted()).map(([name, detail]) => [name, { ok: false, detail }] as const);
+    const checks: Record<string, DependencyCheck> = {
       ...(await seen),
+      ...Object.fromEntries(halts),
       ...(draining() ? { process: { ok: false, detail: 'it is stopping' } } : {}),
     };
     const ready = Object.entries(checks).every(

@@ -6,13 +6,19 @@ import { tidings } from './tidings.ts';
 
 export interface ReactorTeller {
   changed(health: ReactorHealth): void;
+  /** Why it waits for an operator, by its name; nothing where it does not. */
+  halted(): Readonly<Record<string, string>>;
   stop(): void;
 }
 
 export function tellReactor(log: Log, clock: Clock, component: string): ReactorTeller {
   const news = tidings(clock, 'running');
+  let last: ReactorHealth | null = null;
   return {
+    halted: (): Readonly<Record<string, string>> =>
+      last?.state === 'halted' ? { [component]: last.problem } : {},
     changed(health) {
+      last = health;
       const { state } = health;
       if (state === 'running') {
         news.lasting(state, () => log.info({ component, state }, `${component}: it goes on again`));
