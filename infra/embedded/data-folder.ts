@@ -62,12 +62,15 @@ async function own(path: string, user: ServerUser): Promise<void> {
 
 async function password(root: string, user: ServerUser): Promise<string> {
   const file = join(root, 'password');
-  const kept = await readFile(file, 'utf8').catch(() => '');
-  if (kept.trim() !== '') return kept.trim();
-  const made = randomBytes(24).toString('base64url');
-  await writeWhole(file, `${made}\n`);
-  await own(file, user);
-  return made;
+  const kept = async () => (await readFile(file, 'utf8').catch(() => '')).trim();
+  const mint = async () => {
+    const made = randomBytes(24).toString('base64url');
+    await writeWhole(file, `${made}\n`);
+    await own(file, user);
+    return made;
+  };
+  // Of two that start at once one makes it: the cluster is initialised with what stands in the file.
+  return (await kept()) || withStartLock({ root }, async () => (await kept()) || mint());
 }
 
 /** All or nothing, also when the machine stops in between. */
@@ -156,7 +159,7 @@ function listenOnce(port: number): Promise<number | null> {
 
 /** Runs `work` while no other process starts a server in this folder. */
 export async function withStartLock<R>(
-  folder: DataFolder,
+  folder: Pick<DataFolder, 'root'>,
   work: () => Promise<R>,
   signal?: AbortSignal,
 ): Promise<R> {

@@ -60,7 +60,11 @@ async function startElsewhere(
   const script = fileURLToPath(new URL('../../test/support/embedded-server-process.ts', import.meta.url));
   const child = spawn(process.execPath, [script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] });
   users.get(dataDir)!.push(() => child.kill('SIGKILL'));
-  const [line] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string];
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`it ended with ${code} and started nothing`);
+  });
+  const told = once(createInterface({ input: child.stdout! }), 'line') as Promise<[string]>;
+  const [line] = await Promise.race([told, ended]);
   return { child, ...(JSON.parse(line) as { pid: number; owned: boolean; url: string }) };
 }
 
