@@ -188,12 +188,13 @@ describe('every verb, beside a running platform', { concurrency: 2 }, () => {
   });
 
   test('plinth log, admin and settings', async () => {
-    const tail = await plinth(['log', 'tail', '--count', '5', '--json'], { env });
+    // It ends at an event that cannot be read, and an earlier test wrote one: that must not be the first.
+    const tail = await plinth(['log', 'tail', '--count', '40', '--json'], { env });
     const lines = tail.stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
-    assert.ok(lines.length >= 1 && lines.length <= 5, tail.stderr);
+    assert.ok(lines.length >= 1 && lines.length <= 40, tail.stderr);
     assert.ok(lines.every(({ position, time, type }) => position && time && type));
     for (const wrong of [
       '5',
