@@ -114,6 +114,27 @@ test('what cannot be carried over is named, and the others are', () => {
   );
 });
 
+test('flags may come as a list, each with its key', () => {
+  const { flags, findings } = importFlagd({
+    flags: [
+      { key: 'a', state: 'ENABLED', variants, defaultVariant: 'on' },
+      { state: 'ENABLED', variants },
+      5,
+    ],
+  });
+  assert.deepEqual(
+    flags.map(({ key }) => key),
+    ['a'],
+  );
+  assert.deepEqual(
+    findings.map(({ flag, what }) => [flag, what]),
+    [
+      ['', 'skipped'],
+      ['', 'skipped'],
+    ],
+  );
+});
+
 test('a prerequisite may be on a flag that was imported, whatever its logic answers', () => {
   const { flags } = importFlagd(flagSet);
   const imported = new Map(flags.map((flag) => [flag.key, { ...flag, seed: 'fl' }]));

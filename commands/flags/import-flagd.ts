@@ -41,7 +41,7 @@ export function importFlagd(flagSet: JsonObject): FlagdImport {
   const flags: ImportedFlag[] = [];
   const findings: ImportFinding[] = [];
   const evaluators = isJsonObject(flagSet.$evaluators) ? flagSet.$evaluators : {};
-  for (const [flag, definition] of Object.entries(isJsonObject(flagSet.flags) ? flagSet.flags : {})) {
+  for (const [flag, definition] of definitionsIn(flagSet.flags)) {
     const changed = (message: string) => void findings.push({ flag, what: 'changed', message });
     try {
       flags.push(importFlag(flag, definition, evaluators, changed));
@@ -51,6 +51,15 @@ export function importFlagd(flagSet: JsonObject): FlagdImport {
     }
   }
   return { flags, findings };
+}
+
+/** By key; a flagd also takes a list of flags that each say their key. */
+function definitionsIn(flags: Json | undefined): readonly (readonly [string, Json])[] {
+  if (!Array.isArray(flags)) return isJsonObject(flags) ? Object.entries(flags) : [];
+  return flags.map((flag: Json) => [
+    isJsonObject(flag) && typeof flag.key === 'string' ? flag.key : '',
+    flag,
+  ]);
 }
 
 function importFlag(
