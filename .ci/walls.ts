@@ -43,7 +43,7 @@ const everyRoom = [
 
 const walls: Readonly<Record<string, Wall>> = {
   schemas: { rooms: [], packages: ['zod'] },
-  commands: { rooms: ['schemas'], packages: ['re2js', 'yaml'] },
+  commands: { rooms: ['schemas'], packages: ['re2js', 'yaml', 'immutable'] },
   projections: {
     rooms: ['schemas'],
     types: ['commands'],

@@ -2,9 +2,10 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { Clock, Random } from '../commands/clock.ts';
 import type { Epoch } from '../schemas/envelope.ts';
+import type { KeyUse } from '../schemas/values.ts';
 import type { Authenticated, Peer } from './verify/authenticate.ts';
 
-/** Who calls: a management key that was just found good. */
+/** Who calls: a management or flags key that was just found good. */
 export type Caller = Authenticated;
 
 /** One request, as metrics count it. `route`: the template, or `unmatched`. */
@@ -36,10 +37,11 @@ export interface ApiDeps<S> {
   readonly random: Random;
   readonly logger?: FastifyBaseLogger;
   /**
-   * Answers the caller behind a credential (the text after `Bearer `). Throws `PlinthError`
+   * Answers the caller behind a credential (the text after `Bearer `), of one of the uses; `management` alone
+   * unless given. Throws `PlinthError`
    * `credential_invalid`, `tenant_suspended`, `stream_parked` or `verify_stale`.
    */
-  authenticate(credential: string, peer: Peer): Caller | Promise<Caller>;
+  authenticate(credential: string, peer: Peer, uses?: readonly KeyUse[]): Caller | Promise<Caller>;
   /** Addresses of proxies whose `X-Forwarded-For` is believed; none unless given. */
   readonly trustedProxies?: readonly string[];
   /** The history that positions belong to now. */

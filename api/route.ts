@@ -10,10 +10,14 @@ import type { Permission } from '../schemas/permissions.ts';
 import type { Caller } from './deps.ts';
 import type { TraceContext } from './plugins/trace-context.ts';
 
-/** `any-credential`: every good key may ask. `public`: no credential is looked at. */
+/**
+ * `anyCredential`: every good management key may ask. `flagsKeys`: keys of these uses alone.
+ * `public`: no credential is looked at.
+ */
 export type Access =
   | { readonly permission: Permission }
   | { readonly anyCredential: true }
+  | { readonly flagsKeys: readonly ('flags-server' | 'flags-client')[] }
   | { readonly public: true };
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -31,6 +31,16 @@ export function usageStream(tenant: TenantId | string, day: string, writer: stri
   return streamId('usage', `${tenant}-${day}-${writer}`);
 }
 
+/** `project`: its key, unique in the tenant. */
+export function projectStream(tenant: TenantId | string, project: string): StreamId {
+  return streamId('project', uuidv5('project', tenant, project));
+}
+
+/** All flag state of one environment. */
+export function environmentStream(tenant: TenantId | string, project: string, environment: string): StreamId {
+  return streamId('environment', uuidv5('environment', tenant, project, environment));
+}
+
 /** The key id of a key's stream; null for any other stream. */
 export function keyIdOfStream(stream: StreamId): string | null {
   return stream.startsWith('key-') ? stream.slice(4) : null;

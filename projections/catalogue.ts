@@ -1,4 +1,5 @@
 /** Every projection, one line each: what the projector runs, and the command line lists. */
+import { flagsProjection } from './flags/flags-projection.ts';
 import { keyListProjection } from './keys/key-list-projection.ts';
 import { keysProjection } from './keys/keys-projection.ts';
 import type { Projection } from './projection.ts';
@@ -10,4 +11,5 @@ export const projectionCatalogue: readonly Projection[] = [
   keyListProjection,
   tenantsProjection,
   usageProjection,
+  flagsProjection,
 ];

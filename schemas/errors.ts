@@ -40,6 +40,11 @@ export const errorCatalogue = {
     'A key cannot grant what it does not hold',
     'Grant only permissions that the calling key carries.',
   ),
+  approval_required: entry(
+    403,
+    'The environment asks for approvals',
+    'Open a change request with the same change, and have it approved.',
+  ),
   tenant_suspended: entry(403, 'The tenant is suspended', 'Have the tenant resumed, then try again.'),
   not_found: entry(
     404,

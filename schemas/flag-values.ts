@@ -5,6 +5,7 @@ import { isJsonObject, type Json } from './json.ts';
 /** Parts of a rollout are in units of 1/100,000. */
 export const WHOLE = 100_000;
 export const MAX_VARIANTS = 50;
+export const MAX_VARIANTS_CHARACTERS = 64 * 1024;
 export const MAX_RULES = 100;
 export const MAX_TARGET_KEYS = 1_000;
 export const MAX_PREREQUISITES = 10;
@@ -32,6 +33,28 @@ export const attributeSchema = z
     'an attribute is a name of letters, digits, "_" and "-", or up to five of them joined by "."',
   )
   .max(100);
+
+/** Why there is the flag, and so how long it may stay. */
+export const flagKindSchema = z.enum(['release', 'experiment', 'ops', 'permission']);
+export type FlagKind = z.infer<typeof flagKindSchema>;
+
+export const lifecycles = ['draft', 'live', 'rolled-out', 'cleanup', 'archived'] as const;
+export const lifecycleSchema = z.enum(lifecycles);
+export type Lifecycle = z.infer<typeof lifecycleSchema>;
+
+export const MAX_TAGS = 20;
+export const tagSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._:/-]{0,49}$/, 'a tag is 1 to 50 of a-z, 0-9 and ". _ : / -"');
+export const tagsSchema = z
+  .array(tagSchema)
+  .max(MAX_TAGS)
+  .refine((tags) => new Set(tags).size === tags.length, 'each tag once');
+
+/** Minted for a flag, and carried along by copies: with the bucketing it decides who gets what of a rollout. */
+export const seedSchema = z.string().regex(/^[0-9a-f]{16}$/);
+/** How a rollout deals out: https://flagd.dev/reference/custom-operations/fractional-operation/ */
+export const bucketingSchema = z.enum(['flagd-v2']);
 
 const text = z.string().max(1_000);
 const scalar = z.union([text, z.number(), z.boolean()]);
@@ -198,10 +221,16 @@ export const flagSettingsSchema = z.strictObject({
 });
 export type FlagSettings = z.infer<typeof flagSettingsSchema>;
 
-export const variantsSchema = z.record(variantNameSchema, z.json()).refine((variants) => {
-  const { length } = Object.keys(variants);
-  return length >= 1 && length <= MAX_VARIANTS;
-}, `1 to ${MAX_VARIANTS} variants`);
+export const variantsSchema = z
+  .record(variantNameSchema, z.json())
+  .refine((variants) => {
+    const { length } = Object.keys(variants);
+    return length >= 1 && length <= MAX_VARIANTS;
+  }, `1 to ${MAX_VARIANTS} variants`)
+  .refine(
+    (variants) => JSON.stringify(variants).length <= MAX_VARIANTS_CHARACTERS,
+    `at most ${MAX_VARIANTS_CHARACTERS} characters as JSON, all variants together`,
+  );
 export type Variants = Readonly<Record<string, Json>>;
 
 /** The names of variants whose value is not of the type. */

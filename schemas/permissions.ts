@@ -12,6 +12,11 @@ export const permissions = [
   'subjects:erase',
   'projections:read',
   'projections:write',
+  'flags:read',
+  'flags:write',
+  'flags:kill',
+  'flags:approve',
+  'projects:write',
 ] as const;
 
 export const permissionDomains: readonly string[] = [

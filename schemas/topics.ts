@@ -12,6 +12,7 @@ export const topicDomains: Readonly<Record<string, readonly string[]>> = {
   owners: ['owner'],
   subjects: ['subject'],
   usage: ['usage'],
+  flags: ['project', 'environment'],
 };
 
 const domainByCategory = new Map(

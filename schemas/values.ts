@@ -108,7 +108,14 @@ export const creditsSchema = z.strictObject({
 });
 export type Credits = z.infer<typeof creditsSchema>;
 
-export const keyUseSchema = z.enum(['management', 'api']);
+/**
+ * `api`: verified by the tenant's own services. `management`: calls Plinth. `flags-server` and `flags-client`:
+ * read the flags of one environment; a client's is public by design, for it is in what browsers load.
+ */
+export const keyUseSchema = z.enum(['management', 'api', 'flags-server', 'flags-client']);
 export type KeyUse = z.infer<typeof keyUseSchema>;
+/** The environment that a flags key is bound to, for good. */
+export const keyEnvironmentSchema = z.strictObject({ project: slugSchema, environment: slugSchema });
+export type KeyEnvironment = z.infer<typeof keyEnvironmentSchema>;
 export const keyModeSchema = z.enum(['live', 'test']);
 export type KeyMode = z.infer<typeof keyModeSchema>;

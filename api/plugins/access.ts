@@ -11,17 +11,20 @@ type Hook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDone
 /** A callback, not a promise: most credentials are judged at once, from the cache. */
 export function accessHook(deps: Pick<ApiDeps<unknown>, 'authenticate'>, access: Access): Hook {
   if ('public' in access) return (_request, _reply, done) => done();
+  const uses = 'flagsKeys' in access ? access.flagsKeys : undefined;
+  const credentialOf = uses ? flagsCredential : managementCredential;
   return (request, _reply, done) => {
     const admit = (caller: Caller) => {
       request.caller = caller;
       if ('permission' in access) authorise(caller, access.permission);
     };
     try {
-      const answer = deps.authenticate(bearerToken(request.headers.authorization), {
+      const peer = {
         ip: peerIp(request),
         route: request.routeOptions.config.operationId ?? '',
         traceId: request.trace?.traceId ?? null,
-      });
+      };
+      const answer = deps.authenticate(credentialOf(request), peer, uses);
       if (answer instanceof Promise) {
         answer.then(admit).then(() => done(), done);
         return;
@@ -33,6 +36,16 @@ export function accessHook(deps: Pick<ApiDeps<unknown>, 'authenticate'>, access:
     }
     done();
   };
+}
+
+function managementCredential({ headers }: FastifyRequest): string {
+  return bearerToken(headers.authorization);
+}
+
+/** OpenFeature's clients send either header. */
+function flagsCredential({ headers }: FastifyRequest): string {
+  const { authorization, 'x-api-key': apiKey } = headers;
+  return bearerToken(typeof apiKey === 'string' && !authorization ? `Bearer ${apiKey}` : authorization);
 }
 
 /** Throws `permission_denied`. What reaches across tenants is honoured in the default tenant alone. */

@@ -9,6 +9,7 @@ export const keyExample: KeyView = {
   version: 3,
   status: 'active',
   use: 'api',
+  environment: null,
   mode: 'live',
   format: 'plinth',
   ownerId: 'customer-42',

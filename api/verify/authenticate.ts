@@ -1,8 +1,9 @@
-/** Who calls our own API: a management key, by the same rule and cache as every other key. */
+/** Who calls our own API: a management or a flags key, by the same rule and cache as every other key. */
 import { judge } from '../../commands/keys/verdict.ts';
 import type { Peppers } from '../../commands/peppers.ts';
 import type { TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
+import type { KeyEnvironment, KeyUse } from '../../schemas/values.ts';
 import type { KeyEntry } from './key-entry.ts';
 import type { KeyFacts } from './key-facts.ts';
 import { locateOwn } from './locate-key.ts';
@@ -12,6 +13,9 @@ import type { RecordUsage } from './verify-key.ts';
 export interface Authenticated {
   readonly tenant: TenantId;
   readonly keyId: string;
+  readonly use: KeyUse;
+  /** Of a flags key: whose flags it reads. */
+  readonly environment: KeyEnvironment | null;
   /** As the key carries them, wildcards included. */
   readonly permissions: readonly string[];
 }
@@ -32,8 +36,12 @@ export interface Peer {
   readonly traceId?: string | null;
 }
 
+const MANAGEMENT: readonly KeyUse[] = ['management'];
+
 /**
  * At once when the facts are cached.
+ *
+ * @param uses that are let in
  *
  * Throws `PlinthError`: `credential_invalid` (which does not say why), `tenant_suspended`, `stream_parked`,
  * `verify_stale` or `log_epoch_changed`.
@@ -42,6 +50,7 @@ export function authenticate(
   deps: AuthenticateDeps,
   text: string,
   peer: Peer = {},
+  uses: readonly KeyUse[] = MANAGEMENT,
 ): Authenticated | Promise<Authenticated> {
   const located = locateOwn(text);
   if (located === null || located === 'foreign') {
@@ -49,14 +58,22 @@ export function authenticate(
     throw invalid();
   }
   const entry = deps.facts.now(located.name);
-  if (entry !== undefined) return admit(deps, entry, text, peer);
-  return deps.facts.fetch(located.name, located.lookup).then((fetched) => admit(deps, fetched, text, peer));
+  if (entry !== undefined) return admit(deps, entry, text, peer, uses);
+  return deps.facts
+    .fetch(located.name, located.lookup)
+    .then((fetched) => admit(deps, fetched, text, peer, uses));
 }
 
-function admit(deps: AuthenticateDeps, entry: KeyEntry, text: string, peer: Peer): Authenticated {
+function admit(
+  deps: AuthenticateDeps,
+  entry: KeyEntry,
+  text: string,
+  peer: Peer,
+  uses: readonly KeyUse[],
+): Authenticated {
   const nowMs = deps.nowMs();
   const { key } = entry;
-  if (!matches(deps.peppers, entry, text, nowMs) || key === null || key.use !== 'management') throw invalid();
+  if (!matches(deps.peppers, entry, text, nowMs) || key === null || !uses.includes(key.use)) throw invalid();
   const code = judge(entry, peer, nowMs);
   if (peer.route !== undefined) {
     deps.record(key.tenant, key.keyId, code ?? 'VALID', peer.route, peer.traceId ?? null);
@@ -67,12 +84,13 @@ function admit(deps: AuthenticateDeps, entry: KeyEntry, text: string, peer: Peer
   if (code === 'TENANT_SUSPENDED')
     throw new PlinthError('tenant_suspended', 'The tenant of this key is suspended.');
   if (code !== null) throw invalid();
-  return { tenant: key.tenant as TenantId, keyId: key.keyId, permissions: key.permissions };
+  const { keyId, use, environment, permissions } = key;
+  return { tenant: key.tenant as TenantId, keyId, use, environment, permissions };
 }
 
 function invalid(): PlinthError {
   return new PlinthError(
     'credential_invalid',
-    'The management key is unknown, revoked, disabled or expired.',
+    'The key is unknown, revoked, disabled or expired, or is not of the use that this route takes.',
   );
 }

@@ -92,7 +92,13 @@ describe('callers of our own API', () => {
   it('are known by a management key, by the same rule', async (t) => {
     const w = await started(t);
     const { text, keyId } = await w.issue({ use: 'management', permissions: ['keys:*'] });
-    assert.deepEqual(await w.verifier.authenticate(text), { tenant: TENANT, keyId, permissions: ['keys:*'] });
+    assert.deepEqual(await w.verifier.authenticate(text), {
+      tenant: TENANT,
+      keyId,
+      use: 'management',
+      environment: null,
+      permissions: ['keys:*'],
+    });
     await w.revoke(keyId);
     await w.clock.advance(500);
     await assert.rejects(async () => w.verifier.authenticate(text), rejectedAs('credential_invalid'));

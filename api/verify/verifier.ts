@@ -11,6 +11,7 @@ import type { VerifyKey } from '../../schemas/commands/verify.ts';
 import { positionToken, START } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import type { Secret } from '../../schemas/secret.ts';
+import type { KeyUse } from '../../schemas/values.ts';
 import type { VerifyFault, VerifyView } from '../../schemas/views/verify.ts';
 import { type Authenticated, authenticate, type Peer } from './authenticate.ts';
 import { CreditBlocks } from './credit-blocks.ts';
@@ -56,7 +57,7 @@ export interface Verifier {
     requests: readonly VerifyKey[],
   ): Promise<readonly (VerifyView | VerifyFault)[]>;
   /** `text`: what stands after `Bearer `. */
-  authenticate(text: string, peer?: Peer): Authenticated | Promise<Authenticated>;
+  authenticate(text: string, peer?: Peer, uses?: readonly KeyUse[]): Authenticated | Promise<Authenticated>;
   readonly freshness: Freshness;
   readonly cache: KeyCache;
   readonly facts: KeyFacts;
@@ -144,7 +145,7 @@ export function createVerifier(deps: VerifierDeps): Verifier {
   return {
     verify: (context, request) => verifyKey(verifying, context, request),
     verifyMany: (context, requests) => verifyMany(verifying, context, requests),
-    authenticate: (text, peer) => authenticate(authenticating, text, peer),
+    authenticate: (text, peer, uses) => authenticate(authenticating, text, peer, uses),
     freshness,
     cache,
     facts,

@@ -10,6 +10,7 @@ export type ErrorCode =
   | 'credential_invalid'
   | 'permission_denied'
   | 'permission_escalation'
+  | 'approval_required'
   | 'tenant_suspended'
   | 'not_found'
   | 'method_not_allowed'
@@ -63,12 +64,19 @@ export type Permission =
   | 'subjects:erase'
   | 'projections:read'
   | 'projections:write'
+  | 'flags:read'
+  | 'flags:write'
+  | 'flags:kill'
+  | 'flags:approve'
+  | 'projects:write'
   | 'keys:*'
   | 'owners:*'
   | 'usage:*'
   | 'tenants:*'
   | 'subjects:*'
   | 'projections:*'
+  | 'flags:*'
+  | 'projects:*'
   | '*:*';
 
 export type NamedLimit = {
@@ -129,7 +137,11 @@ export type ExplainRequest = {
 };
 
 export type IssueKeyRequest = {
-  use?: 'management' | 'api';
+  use?: 'management' | 'api' | 'flags-server' | 'flags-client';
+  environment?: {
+    project: string;
+    environment: string;
+  } | null;
   mode?: 'live' | 'test';
   ownerId?: string | null;
   name?: string | null;
@@ -212,7 +224,7 @@ export type Verdict = {
   code: VerifyCode;
   keyId: string | null;
   ownerId: string | null;
-  use: 'management' | 'api' | null;
+  use: 'management' | 'api' | 'flags-server' | 'flags-client' | null;
   mode: 'live' | 'test' | null;
   scopes: string[];
   limits: {
@@ -255,7 +267,11 @@ export type Key = {
   id: string;
   version: number;
   status: KeyStatus;
-  use: 'management' | 'api';
+  use: 'management' | 'api' | 'flags-server' | 'flags-client';
+  environment: {
+    project: string;
+    environment: string;
+  } | null;
   mode: 'live' | 'test';
   format: 'plinth' | 'foreign';
   ownerId: string | null;
@@ -286,7 +302,11 @@ export type KeyListItem = {
   id: string;
   version: number;
   status: KeyStatus;
-  use: 'management' | 'api';
+  use: 'management' | 'api' | 'flags-server' | 'flags-client';
+  environment: {
+    project: string;
+    environment: string;
+  } | null;
   mode: 'live' | 'test';
   format: 'plinth' | 'foreign';
   ownerId: string | null;

@@ -13,6 +13,7 @@ const ruleOf = (id: string, variant = 'on') => ({
 const flag: EditableFlag = {
   type: 'boolean',
   variants: { on: true, off: false },
+  jsonSchema: null,
   clientVisible: false,
   settings: {
     mode: 'off',

@@ -8,6 +8,8 @@ import {
   mistyped,
   type Serve,
 } from '../../schemas/flag-values.ts';
+import type { JsonObject } from '../../schemas/json.ts';
+import { misfit } from '../../schemas/variant-schema.ts';
 import type { EditableFlag, PartName } from './flag-parts.ts';
 
 /** An edit that cannot be done on the flag as it is. `path` leads to what is wrong in the edit. */
@@ -60,6 +62,8 @@ function partsOfEdit(edit: FlagEdit, { settings }: EditableFlag): readonly PartN
       return ['fallthrough'];
     case 'set_variants':
       return ['variants'];
+    case 'set_json_schema':
+      return ['json-schema'];
     case 'set_client_visible':
       return ['client-visible'];
   }
@@ -93,6 +97,8 @@ function applyEdit(flag: EditableFlag, edit: FlagEdit, path: string): EditableFl
       }
       return { ...flag, variants: edit.variants };
     }
+    case 'set_json_schema':
+      return { ...flag, jsonSchema: edit.jsonSchema as JsonObject | null };
     case 'set_client_visible':
       return { ...flag, clientVisible: edit.clientVisible };
   }
@@ -130,7 +136,14 @@ function noRule(path: string, id: string): InvalidEdit {
 }
 
 /** Nothing may serve a variant that is not there: of whichever edit it was, the flag would fail. */
-function checkVariants({ variants, settings }: EditableFlag): void {
+export function checkVariants({ type, variants, jsonSchema, settings }: EditableFlag): void {
+  if (jsonSchema !== null && type !== 'json') {
+    throw new InvalidEdit('edits', 'only a flag of type json has a JSON Schema');
+  }
+  for (const [name, value] of Object.entries(jsonSchema ? variants : {})) {
+    const why = misfit(jsonSchema!, value);
+    if (why !== null) throw new InvalidEdit('edits', `variant ${name} does not fit the JSON Schema: ${why}`);
+  }
   const { offVariant, targets, rules, fallthrough } = settings;
   const used: readonly [string, readonly string[]][] = [
     ['the off variant', [offVariant]],

@@ -3,12 +3,14 @@
  * written, its bases: whatever else has changed since, it still does what was meant.
  */
 import type { FlagSettings, FlagValueType, Variants } from '../../schemas/flag-values.ts';
-import type { Json } from '../../schemas/json.ts';
+import type { Json, JsonObject } from '../../schemas/json.ts';
 
 /** What decides the answers of a flag in one environment. */
 export interface EditableFlag {
   readonly type: FlagValueType;
   readonly variants: Variants;
+  /** That the variants of a JSON flag must fit; null: any object does. */
+  readonly jsonSchema: JsonObject | null;
   readonly clientVisible: boolean;
   readonly settings: FlagSettings;
 }
@@ -23,10 +25,12 @@ export type PartName =
   | `rule:${string}`
   | 'fallthrough'
   | 'variants'
+  | 'json-schema'
   | 'client-visible';
 
 /** By name, in a fixed order. A rule that is not there is no part. */
-export function partsOf({ variants, clientVisible, settings }: EditableFlag): ReadonlyMap<PartName, Json> {
+export function partsOf(flag: EditableFlag): ReadonlyMap<PartName, Json> {
+  const { variants, jsonSchema, clientVisible, settings } = flag;
   const { mode, offVariant, prerequisites, targets, rules, fallthrough } = settings;
   return new Map<PartName, Json>([
     ['mode', mode],
@@ -37,6 +41,7 @@ export function partsOf({ variants, clientVisible, settings }: EditableFlag): Re
     ...rules.map(({ id, ...rule }): [PartName, Json] => [`rule:${id}`, rule as unknown as Json]),
     ['fallthrough', fallthrough],
     ['variants', variants],
+    ['json-schema', jsonSchema],
     ['client-visible', clientVisible],
   ]);
 }

@@ -51,6 +51,7 @@ async function importKey(
       ...fields,
       ...facts,
       use: 'api',
+      environment: null,
       permissions: [],
       keyId,
       format: 'foreign',
@@ -58,7 +59,7 @@ async function importKey(
       // A key of use `api` carries no permissions: nobody needs any to grant none.
       grantor: { permissions: [] },
     }),
-    fields.ownerId,
+    { ownerId: fields.ownerId, environment: null },
   );
   return { index, keyId, outcome };
 }

@@ -30,6 +30,7 @@ function command(fields: Partial<IssueCommand> = {}): IssueCommand {
     tenantState: { version: 1, suspended: false },
     ownerVersion: 0,
     grantor: admin,
+    environmentExists: false,
     ...fields,
   };
 }

@@ -4,10 +4,12 @@ import type { FieldFault } from '../../schemas/errors.ts';
 import type { KeyEvent, SecretDigest } from '../../schemas/events/keys.ts';
 import type { TenantEvent } from '../../schemas/events/tenants.ts';
 import type { Secret } from '../../schemas/secret.ts';
+import type { KeyEnvironment } from '../../schemas/values.ts';
 import { type Decision, reject } from '../decider.ts';
+import type { EventLog } from '../event-log.ts';
 import { type CommandContext, execute, fold } from '../execute.ts';
 import { keyIdOf } from '../ids.ts';
-import { keyStream, tenantStream } from '../streams.ts';
+import { environmentStream, keyStream, tenantStream } from '../streams.ts';
 import { evolveTenant, noTenant, type TenantState } from '../tenants/tenant-state.ts';
 import { ungrantable } from './grantable.ts';
 import { type Grantor, type KeyDeps, type KeyOutcome, ownerOf, withOwner } from './key-command.ts';
@@ -25,10 +27,12 @@ export interface IssueCommand extends IssueKey {
   /** The owner's version that this relies on: a revoke-all after it takes the key along. */
   readonly ownerVersion: number;
   readonly grantor: Grantor;
+  /** Whether the environment that it names is there. */
+  readonly environmentExists: boolean;
 }
 
 export function decideIssue(command: IssueCommand, key: KeyState): Decision<KeyEvent> {
-  const { tenantState, tenant, grantor, nowMs, ...fields } = command;
+  const { tenantState, tenant, grantor, nowMs, environmentExists, ...fields } = command;
   if (key.version > 0) {
     // Only an imported digest comes here: its id is made from it. Another tenant's id never is.
     return reject({
@@ -40,14 +44,21 @@ export function decideIssue(command: IssueCommand, key: KeyState): Decision<KeyE
   if (tenantState.version === 0) return reject({ code: 'not_found', detail: 'There is no such tenant.' });
   if (tenantState.suspended)
     return reject({ code: 'tenant_suspended', detail: 'The tenant issues no keys.' });
-  const errors = [...useFaults(fields), ...timeFaults(fields.notBefore, fields.expiresAt, nowMs)];
+  const errors = [
+    ...useFaults(fields),
+    ...environmentFaults(fields, environmentExists),
+    ...timeFaults(fields.notBefore, fields.expiresAt, nowMs),
+  ];
   if (errors.length > 0) return reject({ code: 'invalid_request', detail: errors[0]!.message, errors });
   const escalation = ungrantable(grantor.permissions, fields.permissions, tenant);
   if (escalation) return reject(escalation);
   return { accept: [{ type: 'key.issued', data: fields }] };
 }
 
-/** Management keys call Plinth and are never verified; keys of use `api` are verified and call nothing here. */
+/**
+ * Management keys call Plinth and are never verified; keys of use `api` are verified and call nothing here;
+ * flags keys read flags.
+ */
 export function useFaults(
   fields: Pick<IssueKey, 'use'> & Partial<Pick<IssueKey, 'permissions' | 'scopes' | 'limits' | 'credits'>>,
 ): FieldFault[] {
@@ -55,9 +66,31 @@ export function useFaults(
     const message = 'Only a management key carries permissions; scopes are what a key of use "api" carries.';
     return fields.permissions?.length ? [{ field: 'permissions', message }] : [];
   }
-  const message = 'A management key is never verified: it carries permissions only.';
-  const empty = { scopes: !fields.scopes?.length, limits: !fields.limits?.length, credits: !fields.credits };
+  const isOfFlags = fields.use !== 'management';
+  const message = isOfFlags
+    ? 'A flags key reads flags: it carries nothing else.'
+    : 'A management key is never verified: it carries permissions only.';
+  const empty = {
+    scopes: !fields.scopes?.length,
+    limits: !fields.limits?.length,
+    credits: !fields.credits,
+    permissions: !isOfFlags || !fields.permissions?.length,
+  };
   return Object.entries(empty).flatMap(([field, ok]) => (ok ? [] : [{ field, message }]));
+}
+
+function environmentFaults(
+  { use, environment }: Pick<IssueKey, 'use' | 'environment'>,
+  exists: boolean,
+): FieldFault[] {
+  const field = 'environment';
+  if (use !== 'flags-server' && use !== 'flags-client') {
+    return environment === null ? [] : [{ field, message: 'Only a flags key is bound to an environment.' }];
+  }
+  if (environment === null) {
+    return [{ field, message: 'A flags key is bound to an environment: name its project and key.' }];
+  }
+  return exists ? [] : [{ field, message: 'There is no such environment.' }];
 }
 
 export function timeFaults(
@@ -97,7 +130,7 @@ export async function issueKey(
       secret = newSecret(deps, input.mode, keyId);
       return { ...input, ...facts, keyId, format: 'plinth', secret: secret.digest, grantor };
     },
-    input.ownerId,
+    input,
   );
   return withSecret(outcome, secret);
 }
@@ -109,14 +142,20 @@ export function withSecret(outcome: KeyOutcome, secret: NewSecret | null): Issue
 }
 
 /** What an issue relies on besides its own stream. */
-type IssueFacts = Pick<IssueCommand, 'nowMs' | 'tenant' | 'tenantState' | 'ownerVersion'>;
+type IssueFacts = Pick<
+  IssueCommand,
+  'nowMs' | 'tenant' | 'tenantState' | 'ownerVersion' | 'environmentExists'
+>;
+
+/** The owner and the environment that a key is issued for. */
+type IssuedFor = Pick<IssueKey, 'ownerId' | 'environment'>;
 
 export async function appendIssue(
   deps: KeyDeps,
   context: CommandContext,
   keyId: string,
   command: (facts: IssueFacts) => IssueCommand,
-  ownerId: string | null,
+  { ownerId, environment }: IssuedFor,
 ): Promise<KeyOutcome> {
   const folded: { owner?: OwnerState } = {};
   const outcome = await execute<KeyState, IssueCommand, KeyEvent>(deps, {
@@ -126,17 +165,32 @@ export async function appendIssue(
     creates: true,
     async command({ nowMs }) {
       const { tenant } = context;
-      const [tenantState, owner] = await Promise.all([
+      const [tenantState, owner, environmentExists] = await Promise.all([
         fold<TenantState, TenantEvent>(
           deps,
           { initial: noTenant, evolve: evolveTenant },
           tenantStream(tenant),
         ),
         ownerOf(deps, tenant, ownerId),
+        environment !== null && isThere(deps.log, tenant, environment),
       ]);
       folded.owner = owner;
-      return command({ nowMs, tenant, tenantState: tenantState.state, ownerVersion: owner.version });
+      return command({
+        ...{ nowMs, tenant, environmentExists },
+        tenantState: tenantState.state,
+        ownerVersion: owner.version,
+      });
     },
   });
   return withOwner(deps, outcome, folded.owner);
+}
+
+/** An environment is never removed, and its stream's id is made of the tenant's. */
+async function isThere(
+  log: Pick<EventLog, 'readStream'>,
+  tenant: string,
+  { project, environment }: KeyEnvironment,
+): Promise<boolean> {
+  const stream = environmentStream(tenant, project, environment);
+  return (await log.readStream(stream, { through: 1 })).length > 0;
 }

@@ -1,6 +1,6 @@
 /** What a key is: folded from its stream alone, by commands, projections, verify and `asOf` alike. */
 import type { KeyEvent, SecretDigest } from '../../schemas/events/keys.ts';
-import type { Credits, KeyMode, KeyUse, NamedLimit } from '../../schemas/values.ts';
+import type { Credits, KeyEnvironment, KeyMode, KeyUse, NamedLimit } from '../../schemas/values.ts';
 import type { Fact } from '../decider.ts';
 
 export interface KeySecret extends SecretDigest {
@@ -22,6 +22,8 @@ export interface KeyState {
   readonly keyId: string;
   readonly tenant: string;
   readonly use: KeyUse;
+  /** Of a flags key; null: of any other. */
+  readonly environment: KeyEnvironment | null;
   readonly mode: KeyMode;
   readonly format: 'plinth' | 'foreign';
   readonly ownerId: string | null;
@@ -57,6 +59,7 @@ export const noKey: KeyState = {
   keyId: '',
   tenant: '',
   use: 'api',
+  environment: null,
   mode: 'live',
   format: 'plinth',
   ownerId: null,

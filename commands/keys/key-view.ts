@@ -30,6 +30,7 @@ export function keyView(key: KeyState, owner: OwnerState, nowMs: number): KeyVie
     version: key.version,
     status: keyStatus(key, owner, nowMs),
     use: key.use,
+    environment: key.environment,
     mode: key.mode,
     format: key.format,
     ownerId: key.ownerId,

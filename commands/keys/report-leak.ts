@@ -24,6 +24,8 @@ export interface LeakCommand {
 export function decideReportLeak(command: LeakCommand & KeyFacts, key: KeyState): Decision<KeyEvent> {
   // An id with a wrong secret says no more than an unknown id: whoever asks may be guessing.
   if (!belongs(command, key) || !command.matched) return notFound;
+  // It is public by design: there is nothing to report, and a stranger could end a page's flags with it.
+  if (key.use === 'flags-client') return { accept: [] };
   const { ownerId } = key;
   const { source } = command;
   const events: KeyEvent[] = [{ type: 'key.leak-reported', data: { ownerId, source } }];

@@ -18,6 +18,7 @@ export function issueAdminKey(
   const { tenantId, name, permissions, expiresAt } = input;
   return issueKey(deps, { ...context, tenant: tenantId }, grantor, {
     use: 'management',
+    environment: null,
     mode: 'live',
     ownerId: null,
     name,

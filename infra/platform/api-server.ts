@@ -130,7 +130,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       clock,
       random,
       logger: log,
-      authenticate: (credential, peer) => verifier.authenticate(credential, peer),
+      authenticate: (credential, peer, uses) => verifier.authenticate(credential, peer, uses),
       ...(settings.trustedProxies ? { trustedProxies: settings.trustedProxies } : {}),
       epoch: currentEpoch,
       requestDigest: (body) => requestDigest(digestKey, body),

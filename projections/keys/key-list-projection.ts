@@ -25,7 +25,7 @@ import { foldOwners, type OwnerRef, ownerKey } from './owner-rows.ts';
 
 export const keyListProjection: Projection = {
   name: 'key_list',
-  revision: 2,
+  revision: 3,
   order: 'stream',
   domains: ['keys', 'owners', 'subjects'],
   types: new Set([keyEvents, ownerEvents, subjectEvents].flatMap(Object.keys)),

@@ -27,7 +27,7 @@ import { foldTenants } from './tenant-rows.ts';
 
 export const keysProjection: Projection = {
   name: 'keys',
-  revision: 3,
+  revision: 4,
   order: 'log',
   types: new Set([keyEvents, ownerEvents, tenantEvents].flatMap(Object.keys)),
   tables: keysTables,

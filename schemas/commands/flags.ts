@@ -7,7 +7,10 @@ import {
   ruleIdSchema,
   variantNameSchema,
   variantsSchema,
+  whenSchema,
 } from '../flag-values.ts';
+import { reasonSchema } from '../values.ts';
+import { variantSchemaSchema } from '../variant-schema.ts';
 
 const settings = flagSettingsSchema.shape;
 
@@ -30,9 +33,23 @@ export const flagEditSchema = z.discriminatedUnion('edit', [
   z.strictObject({ edit: z.literal('order_rules'), ids: z.array(ruleIdSchema).max(MAX_RULES) }),
   z.strictObject({ edit: z.literal('set_fallthrough'), fallthrough: settings.fallthrough }),
   z.strictObject({ edit: z.literal('set_variants'), variants: variantsSchema }),
+  z.strictObject({ edit: z.literal('set_json_schema'), jsonSchema: variantSchemaSchema.nullable() }),
   z.strictObject({ edit: z.literal('set_client_visible'), clientVisible: z.boolean() }),
 ]);
 export type FlagEdit = z.infer<typeof flagEditSchema>;
 
 export const MAX_EDITS = 50;
 export const flagEditsSchema = z.array(flagEditSchema).min(1).max(MAX_EDITS);
+
+export const changeFlagSchema = z.strictObject({
+  edits: flagEditsSchema,
+  reason: reasonSchema.nullable().default(null),
+});
+export type ChangeFlag = z.infer<typeof changeFlagSchema>;
+
+export const MAX_SEGMENTS_OF_ENVIRONMENT = 500;
+export const putSegmentSchema = z.strictObject({
+  when: whenSchema,
+  reason: reasonSchema.nullable().default(null),
+});
+export type PutSegment = z.infer<typeof putSegmentSchema>;

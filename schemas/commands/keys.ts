@@ -6,6 +6,7 @@ import {
   creditsSchema,
   DEFAULT_OVERLAP_SECONDS,
   instantSchema,
+  keyEnvironmentSchema,
   keyIdSchema,
   keyModeSchema,
   keyUseSchema,
@@ -37,9 +38,13 @@ const newKeyFields = {
   allowedIps: allowedIpsSchema.default([]),
 };
 
-/** `api`: verified by the tenant's own services, with scopes, limits and credits. `management`: calls Plinth, with permissions. */
+/**
+ * `api`: verified by the tenant's own services, with scopes, limits and credits. `management`: calls Plinth,
+ * with permissions. `flags-server`, `flags-client`: read the flags of `environment`.
+ */
 export const issueKeySchema = z.strictObject({
   use: keyUseSchema.default('api'),
+  environment: keyEnvironmentSchema.nullable().default(null),
   mode: keyModeSchema.default('live'),
   ...newKeyFields,
   permissions: permissionsSchema.default([]),

@@ -5,6 +5,7 @@ import {
   allowedIpsSchema,
   creditsSchema,
   instantSchema,
+  keyEnvironmentSchema,
   keyIdSchema,
   keyModeSchema,
   keyUseSchema,
@@ -35,11 +36,13 @@ const reason = personal(reasonSchema, 'ownerId');
 
 export const keyEvents = {
   'key.issued': defineEvent(
-    1,
+    2,
     z
       .strictObject({
         keyId: keyIdSchema,
         use: keyUseSchema,
+        /** Of a flags key; null: of any other. */
+        environment: keyEnvironmentSchema.nullable(),
         mode: keyModeSchema,
         /** `plinth`: our own format, found by the id inside it. `foreign`: imported, found by its digest. */
         format: z.enum(['plinth', 'foreign']),
@@ -58,6 +61,7 @@ export const keyEvents = {
         allowedIps: allowedIpsSchema,
       })
       .describe('A key was issued or imported.'),
+    [(data) => ({ ...data, environment: null })],
   ),
   'key.rotated': defineEvent(
     1,

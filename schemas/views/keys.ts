@@ -5,6 +5,7 @@ import {
   allowedIpsSchema,
   creditsSchema,
   instantSchema,
+  keyEnvironmentSchema,
   keyIdSchema,
   keyModeSchema,
   keyUseSchema,
@@ -25,6 +26,8 @@ export const keyViewSchema = z.strictObject({
   version: z.int(),
   status: keyStatusSchema,
   use: keyUseSchema,
+  /** Of a flags key: whose flags it reads. */
+  environment: keyEnvironmentSchema.nullable(),
   mode: keyModeSchema,
   /** `foreign`: imported by its digest. */
   format: z.enum(['plinth', 'foreign']),

@@ -7,6 +7,7 @@ export function issuedData(keyId: string, over: Partial<Issued> = {}): Issued {
   return {
     keyId,
     use: 'api',
+    environment: null,
     mode: 'live',
     format: 'plinth',
     ownerId: null,

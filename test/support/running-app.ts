@@ -201,7 +201,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     {
       clock,
       random,
-      authenticate: (credential, peer) => verifier.authenticate(credential, peer),
+      authenticate: (credential, peer, uses) => verifier.authenticate(credential, peer, uses),
       epoch: () => epoch,
       requestDigest: (body) => requestDigest(digestKey, body),
       live: () => true,

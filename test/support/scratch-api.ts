@@ -13,11 +13,18 @@ import { PlinthError } from '../../schemas/errors.ts';
 export const EPOCH = '6f1c7c1e-7a51-4f0e-8a11-0c6a2a4f9b01' as Epoch;
 export const OTHER_TENANT = `tnt_${'ab'.repeat(16)}` as TenantId;
 
+const management = { use: 'management', environment: null } as const;
+
 /** Credentials that the scratch API knows. */
 const callers: Readonly<Record<string, Caller>> = {
-  'good-key': { tenant: DEFAULT_TENANT, keyId: 'key_000000000001', permissions: ['*:*'] },
-  'reader-key': { tenant: DEFAULT_TENANT, keyId: 'key_000000000002', permissions: ['keys:read'] },
-  'other-key': { tenant: OTHER_TENANT, keyId: 'key_000000000003', permissions: ['*:*'] },
+  'good-key': { tenant: DEFAULT_TENANT, keyId: 'key_000000000001', ...management, permissions: ['*:*'] },
+  'reader-key': {
+    tenant: DEFAULT_TENANT,
+    keyId: 'key_000000000002',
+    ...management,
+    permissions: ['keys:read'],
+  },
+  'other-key': { tenant: OTHER_TENANT, keyId: 'key_000000000003', ...management, permissions: ['*:*'] },
 };
 
 const defineRoute = routesOf<null>();
