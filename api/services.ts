@@ -15,6 +15,7 @@ export interface Services {
   readonly epoch: () => Epoch;
   /** What commands run on. */
   readonly execute: KeyDeps;
+  /** For what is told of it as it is; rejects what it read when the log may be another than it was. */
   readonly log: Pick<EventLog, 'readStream'>;
   readonly dataKeys: Pick<DataKeys, 'close'>;
   readonly readModels: ReadModels;

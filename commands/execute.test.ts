@@ -101,6 +101,34 @@ describe('execute', () => {
     assert.equal(right.kind, 'accepted');
   });
 
+  test('asks, before it says that nothing changes, whether the log is the one that was read', async () => {
+    const { add, deps, log, context } = executeWorld();
+    await add('one', 5);
+    const asked: unknown[] = [];
+    const asking = {
+      ...deps,
+      async confirm(last: unknown) {
+        asked.push(last);
+        throw new Error('the log was replaced');
+      },
+    };
+    const run = (id: string, by: number, more: Partial<Execution<number, Add, Added>> = {}) =>
+      execute(asking, {
+        ...{ decider: counter, stream, context: context(id), command: () => ({ by, most: 100 }) },
+        ...more,
+      });
+    assert.equal((await run('two', 1)).kind, 'accepted');
+    assert.equal((await run('two', 1)).kind, 'accepted', 'its events are there');
+    assert.deepEqual(asked, []);
+    for (const [by, more] of [[500], [0], [1, { ifVersion: 9 }]] as const) {
+      await assert.rejects(run(`three ${by}`, by, more), /the log was replaced/);
+    }
+    const { position, id: eventId } = log.events.at(-1)!;
+    assert.deepEqual(asked, Array(3).fill({ position, eventId }));
+    await assert.rejects(run('four', 500, { stream: streamId('counter', 'none') }), /the log was replaced/);
+    assert.equal(asked.at(-1), null);
+  });
+
   test('lets many writers at one stream through, each once', async () => {
     const { add, log, clock } = executeWorld(eachTurn);
     const all = Promise.all(Array.from({ length: 6 }, (_, i) => add(`writer ${i}`)));

@@ -50,7 +50,16 @@ export interface ExecuteDeps {
   readonly codec: Codec;
   readonly clock: Clock;
   readonly random: Random;
+  /**
+   * Asked before a command is told that it changes nothing, after what that was decided on was read: throws
+   * when the log may be another than it was, for what such a log has lost was decided as if it had never been.
+   * An append needs no such word: the log that takes it is the one that it stands in.
+   */
+  readonly confirm?: (last: LastRead) => Promise<void>;
 }
+
+/** The last event of a stream as it was read; null: there was none. */
+export type LastRead = { readonly position: Position; readonly eventId: EventId } | null;
 
 export interface Execution<S, C, E> {
   readonly decider: Decider<S, C, E>;
@@ -88,7 +97,7 @@ export interface Folded<S> {
 }
 
 export async function fold<S, E>(
-  deps: Pick<ExecuteDeps, 'log' | 'codec'>,
+  deps: { readonly log: Pick<EventLog, 'readStream'>; readonly codec: Codec },
   decider: Pick<Decider<S, never, E>, 'initial' | 'evolve'>,
   stream: StreamId,
   tenant?: TenantId,
@@ -121,11 +130,13 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
       // Nothing tells that the stream is empty but an append: a retry of a creation that was accepted and
       // would be refused today must be answered from its events.
       if (assumed) continue;
+      await confirmed(deps, folded);
     }
     if ('reject' in decision) return { kind: 'rejected', rejection: decision.reject };
     // After the decision, as RFC 9110 §13.2.1 wants it: 404 goes before 412, so that a version tells nobody
     // that another tenant's thing exists.
     if (run.ifVersion !== undefined && run.ifVersion !== folded.version) {
+      await confirmed(deps, folded);
       return {
         kind: 'rejected',
         rejection: {
@@ -179,6 +190,11 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
       detail: `${run.stream} changed ${MAX_ATTEMPTS} times while this was decided.`,
     },
   };
+}
+
+async function confirmed(deps: Pick<ExecuteDeps, 'confirm'>, { events }: Folded<unknown>): Promise<void> {
+  const last = events.at(-1);
+  await deps.confirm?.(last ? { position: last.position, eventId: last.id } : null);
 }
 
 /** Writers that keep meeting must not keep step: a random wait below 2, 4, … 64 ms, none after the first. */

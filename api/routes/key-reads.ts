@@ -58,6 +58,11 @@ async function isOfTenant(services: Services, tenant: TenantId, keyId: string): 
   return metadata.tenant === tenant;
 }
 
+/** What folds a past, or what no read model has, is made from. */
+export function readsOf({ log, execute }: Pick<Services, 'log' | 'execute'>) {
+  return { log, codec: execute.codec };
+}
+
 export function noSuchKey(): PlinthError {
   return new PlinthError('not_found', 'There is no such key.');
 }

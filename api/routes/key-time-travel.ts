@@ -7,7 +7,7 @@ import { explainVerifySchema } from '../../schemas/commands/verify.ts';
 import { keyHistoryViewSchema, keyViewSchema } from '../../schemas/views/keys.ts';
 import { defineRoute } from '../services.ts';
 import { keyExample, POSITION_EXAMPLE } from './examples.ts';
-import { noSuchKey, readKey } from './key-reads.ts';
+import { noSuchKey, readKey, readsOf } from './key-reads.ts';
 import { keyParams } from './keys-read.ts';
 import { momentOf } from './moment.ts';
 import { pageQuery, pagerOf } from './paging.ts';
@@ -36,7 +36,7 @@ export const keyTimeTravelRoutes = [
       const { asOf } = request.query;
       if (asOf !== undefined) {
         const moment = momentOf(asOf, services.epoch());
-        const then = await keyAsOf(services.execute, request.caller.tenant, id, moment);
+        const then = await keyAsOf(readsOf(services), request.caller.tenant, id, moment);
         if (then === null) throw noSuchKey();
         // No ETag: a version that is past matches nothing that can be changed.
         return { status: 200, body: keyView(then.key, then.owner, then.atMs), position: then.position };
@@ -82,7 +82,7 @@ export const keyTimeTravelRoutes = [
       const { tenant } = request.caller;
       const { id } = request.params;
       const pager = pagerOf(services, tenant, `history of ${id}`, request.query);
-      const page = await keyHistory(services.execute, tenant, id, pager.page);
+      const page = await keyHistory(readsOf(services), tenant, id, pager.page);
       if (page === null) throw noSuchKey();
       const epoch = services.epoch();
       const changes = page.entries.map((entry) => keyChangeView(epoch, entry));

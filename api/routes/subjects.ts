@@ -8,6 +8,7 @@ import { ownerIdSchema } from '../../schemas/values.ts';
 import { subjectViewSchema } from '../../schemas/views/subjects.ts';
 import { defineRoute } from '../services.ts';
 import { answerOutcome } from './answer-outcome.ts';
+import { readsOf } from './key-reads.ts';
 
 const params = z.strictObject({
   subject: ownerIdSchema.meta({ description: 'The owner id of the person.', examples: ['customer-42'] }),
@@ -50,7 +51,7 @@ export const subjectRoutes = [
     async handler(request, services) {
       const { subject } = request.params;
       const decider = { initial: noSubject, evolve: evolveSubject };
-      const { state } = await fold(services.execute, decider, subjectStream(request.caller.tenant, subject));
+      const { state } = await fold(readsOf(services), decider, subjectStream(request.caller.tenant, subject));
       return { status: 200, body: viewOf(subject, state) };
     },
   }),

@@ -16,6 +16,7 @@ import type { RouteRequest } from '../route.ts';
 import { defineRoute, type Services } from '../services.ts';
 import { rateLimitHeaders } from '../verify/rate-limit-headers.ts';
 import { keyExample, POSITION_EXAMPLE } from './examples.ts';
+import { readsOf } from './key-reads.ts';
 import { momentOf } from './moment.ts';
 
 const verdictExample: VerifyView = {
@@ -59,7 +60,7 @@ async function explain(
 ): Promise<ExplanationView> {
   const epoch = services.epoch();
   const moment = momentOf(asOf, epoch);
-  const then = await explainAsOf(services.execute, tenant, keyId, moment, asked);
+  const then = await explainAsOf(readsOf(services), tenant, keyId, moment, asked);
   if (then !== null) {
     const { code, checks, atMs, position } = then;
     return {

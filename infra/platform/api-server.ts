@@ -5,7 +5,9 @@ import type { Readiness } from '../../api/deps.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
 import { VERIFY_ROUTE } from '../../api/routes/verify.ts';
 import type { Services } from '../../api/services.ts';
+import { confirmedReads } from '../../api/verify/confirm-log.ts';
 import { createVerifier } from '../../api/verify/verifier.ts';
+import type { LastRead } from '../../commands/execute.ts';
 import { creditLeases } from '../../commands/keys/credit-leases.ts';
 import { requestDigest } from '../../commands/request-digest.ts';
 import { UsageRecorder } from '../../commands/usage/usage-recorder.ts';
@@ -56,6 +58,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const limits = await apiLimiter(engines);
   const { limiter } = limits;
   const changes = postgresChangesSource(pool, 'keys', { clock });
+  // Clients are told of no refusal, and nothing that was, by a log that may be another.
+  const execute = { ...keyDeps, confirm: (last: LastRead) => verifier.confirm(last) };
   const verifier = createVerifier({
     log: engines.log,
     codec,
@@ -63,7 +67,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     loadRows: verifyRowLoader(pool, (revision) => revisionTables('keys', revision)),
     peppers: keyring.peppers,
     limiter,
-    leases: creditLeases(keyDeps, writer),
+    leases: creditLeases(execute, writer),
     clock,
     record: (tenant, keyId, code, route, traceId) => {
       // Callers of our own API are judged by the same code; they count as usage, not as verifies.
@@ -113,8 +117,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const services: Services = {
     clock,
     epoch: currentEpoch,
-    execute: keyDeps,
-    log: engines.log,
+    execute,
+    log: confirmedReads(engines.log, verifier.confirm),
     dataKeys: engines.dataKeys,
     readModels: engines.readModels,
     projections: engines.store,

@@ -4,6 +4,7 @@ import { buildApp } from '../../api/app.ts';
 import type { OpenApiDocument } from '../../api/openapi/document.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
 import type { Services } from '../../api/services.ts';
+import { confirmedReads } from '../../api/verify/confirm-log.ts';
 import { createVerifier } from '../../api/verify/verifier.ts';
 import type { EventLog } from '../../commands/event-log.ts';
 import { creditLeases } from '../../commands/keys/credit-leases.ts';
@@ -187,8 +188,8 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   const services: Services = {
     clock,
     epoch: () => epoch,
-    execute,
-    log,
+    execute: { ...execute, confirm: verifier.confirm },
+    log: confirmedReads(log, verifier.confirm),
     dataKeys,
     readModels,
     projections: store,

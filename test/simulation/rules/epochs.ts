@@ -3,6 +3,7 @@
  * or a restore goes back and mints a new epoch. Nothing of the lost history is served or built upon.
  */
 import assert from 'node:assert/strict';
+import type { ConfirmLog } from '../../../api/verify/confirm-log.ts';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { keyStream, tenantStream } from '../../../commands/streams.ts';
 import { FRESH_MS } from '../../../projections/fresh.ts';
@@ -17,6 +18,7 @@ import { eventually, keepRunning } from '../projection-world.ts';
 import { replacing } from '../replacing.ts';
 import { defineRule } from '../rule.ts';
 import type { Scheduler } from '../scheduler.ts';
+import { type ToldKeys, toldKeys } from '../told-keys.ts';
 import {
   append,
   changesOf,
@@ -37,6 +39,8 @@ interface Guards {
   apiLog(log: EventLog, database: MemoryProjectionDatabase): EventLog;
   /** What the API has of the log and of rows, together. */
   api(ports: Ports): Ports;
+  /** Whether what the API has read from the log counts. */
+  confirm(confirm: ConfirmLog): ConfirmLog;
 }
 
 async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
@@ -67,6 +71,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
   };
   const verifier = verifierOf(process, guards.api(ports));
   verifier.start();
+  const told = toldKeys(process, ports.log, database, guards.confirm(verifier.confirm));
 
   await append(log, scheduler, tenantStream(TENANT), 'tenant.created', {
     tenantId: TENANT,
@@ -78,9 +83,12 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     keys.push(await issue(log, scheduler, i));
     if (scheduler.chance(0.5)) await scheduler.clock.sleep(scheduler.below(800));
   }
-  for (const key of keys) if (scheduler.chance(0.5)) await codeOf(verifier, key);
+  for (const key of keys) {
+    if (scheduler.chance(0.5)) await codeOf(verifier, key);
+    if (scheduler.chance(0.5)) await told.ask(key);
+  }
 
-  // The failover, and new events in the places of the lost ones.
+  // New events come in the places of the lost ones.
   await scheduler.turn('failover');
   const projectorDies = scheduler.chance(0.4);
   if (projectorDies) await runners.stop();
@@ -104,6 +112,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     const askedMs = scheduler.now();
     const key = scheduler.pick(keys);
     const code = await codeOf(verifier, key);
+    await told.ask(scheduler.pick(keys));
     const wrong = code === 'VALID' && !exists(log, key.keyId);
     assert.ok(
       !wrong || askedMs <= changedAtMs + FRESH_MS,
@@ -134,7 +143,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
     'a rebuild does not bring the projection back',
   );
   if (mixed) throw mixed;
-  await recovers(scheduler, verifier, log, database, keys);
+  await recovers(scheduler, verifier, told, log, database, keys);
   await verifier.close();
   await runners.stop();
 }
@@ -143,6 +152,7 @@ async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
 async function recovers(
   scheduler: Scheduler,
   verifier: ReturnType<typeof verifierOf>,
+  told: ToldKeys,
   log: MemoryEventLog,
   database: MemoryProjectionDatabase,
   keys: readonly SimKey[],
@@ -152,7 +162,7 @@ async function recovers(
   for (let tries = 0; tries < 100; tries++) {
     codes = await Promise.all(keys.map((key) => codeOf(verifier, key)));
     const right = keys.every((key, i) => codes[i] === (exists(log, key.keyId) ? 'VALID' : 'NOT_FOUND'));
-    if (right) return;
+    if (right) return assertTold(told, log, keys);
     await scheduler.clock.sleep(1000);
     // A process that saw a history vanish within one epoch trusts none of it: only a new epoch helps.
     if (tries === 8) {
@@ -161,6 +171,11 @@ async function recovers(
     }
   }
   assert.fail(`the API does not find back to the truth: ${codes.join(', ')}`);
+}
+
+/** Where time passes at every step the log may not answer in time. */
+async function assertTold(told: ToldKeys, log: MemoryEventLog, keys: readonly SimKey[]): Promise<void> {
+  for (const key of keys) assert.notEqual(await told.ask(key), !exists(log, key.keyId));
 }
 
 async function rebuild(
@@ -203,7 +218,12 @@ function replacingLog(log: MemoryEventLog, guarded: EventLog): MemoryEventLog {
 export const epochsRule = defineRule<Guards>({
   name: 'epochs',
   says: 'a log that loses its tail or is restored halts what was built on the loss, and nothing lost is served after 5 s',
-  guards: { runnerLog: (log) => log, apiLog: (log) => log, api: (ports) => ports },
+  guards: {
+    runnerLog: (log) => log,
+    apiLog: (log) => log,
+    api: (ports) => ports,
+    confirm: (confirm) => confirm,
+  },
   play,
   twins: [
     {
@@ -240,6 +260,11 @@ export const epochsRule = defineRule<Guards>({
       breaks:
         'a projector that stood still commits a key that the log has lost, and it is VALID until the next poll',
       guards: { api: confirmingUnasked },
+    },
+    {
+      name: 'what was read from the log is told without asking it again',
+      breaks: 'a key that the log has lost has no history, and does not exist for who changes it',
+      guards: { confirm: () => async () => {} },
     },
   ],
 });
