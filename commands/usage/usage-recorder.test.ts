@@ -14,13 +14,17 @@ function keyId(n: number): string {
 
 function world() {
   const clock = fakeClock();
-  const state = { away: false, loseAnswer: false };
+  const state = { away: false, loseAnswer: false, replaced: false, confirmed: 0 };
   const streams = new Map<StreamId, { ids: string[]; data: UsageEvent['data'][] }>();
   const encoded = new Map<string, EventToEncode>();
   const recorder = new UsageRecorder({
     clock,
     random: { bytes: (n) => new Uint8Array(n) },
     writer: 'w1',
+    async confirm() {
+      state.confirmed++;
+      if (state.replaced) throw new Error('the log was replaced');
+    },
     codec: {
       async encode(events) {
         return events.map((event) => {
@@ -144,6 +148,24 @@ describe('the usage recorder', () => {
     await clock.advance(3_000);
     assert.equal(sum(), 2 * MAX_BUFFERED_ROWS + 7);
     assert.equal(recorder.bufferedRows, 0);
+    await recorder.close();
+  });
+
+  it('writes nothing to a log that may be another, and goes on when it is the one that is trusted', async () => {
+    const { clock, state, recorder, sum, streams } = world();
+    recorder.start();
+    await clock.advance(3_000);
+    assert.equal(state.confirmed, 0, 'nothing to tell, nothing asked');
+    state.replaced = true;
+    recorder.record(TENANT, keyId(1), 'VALID', 'verify', null);
+    await clock.advance(10_000);
+    assert.equal(streams.size, 0);
+    assert.ok(state.confirmed >= 3);
+    assert.equal(recorder.bufferedRows, 1);
+    state.replaced = false;
+    recorder.record(TENANT, keyId(1), 'VALID', 'verify', null);
+    await clock.advance(3_000);
+    assert.equal(sum(), 2);
     await recorder.close();
   });
 

@@ -4,7 +4,8 @@
  *
  * Single decisions are told for denials and for one VALID in a hundred, at most 100 a batch. A crash
  * loses at most the last second. While the log is away, counts go on being merged into the rows that
- * there are, new rows up to a bound, and what finds no room is counted as dropped.
+ * there are, new rows up to a bound, and what finds no room is counted as dropped. So it is with a log that
+ * may be another than the one that was verified by: nothing is written to it before an operator has said so.
  */
 import type { CommandId, NewEvent, StreamId, TenantId } from '../../schemas/envelope.ts';
 import { MAX_USAGE_COUNTS, type UsageEvent } from '../../schemas/events/usage.ts';
@@ -34,6 +35,8 @@ export interface UsageRecorderDeps {
   readonly random: Random;
   /** Names one life of one process; makes the stream its own. */
   readonly writer: string;
+  /** Asked before anything is appended: rejects while the log may be another than the one that is trusted. */
+  readonly confirm?: () => Promise<void>;
   /** A flush failed and will be repeated. */
   readonly onError?: (error: unknown) => void;
 }
@@ -146,6 +149,7 @@ export class UsageRecorder {
   async #flushAll(): Promise<boolean> {
     this.#newRows = 0;
     try {
+      if (this.#rows > 0) await this.#deps.confirm?.();
       // What is on its way goes first, so that a stream's events stay in order. New rows are taken up
       // only when it has arrived: until then they merge.
       if (!(await this.#send())) return false;

@@ -49,6 +49,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     clock,
     random,
     writer,
+    confirm: () => verifier.confirm(null),
     onError: (error) => {
       metrics.noticed('usage_flush_failed');
       log.warn({ component: 'usage', err: error }, 'usage could not be told to the log; it is tried again');

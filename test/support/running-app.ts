@@ -167,7 +167,10 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   if (first.kind === 'rejected') throw new Error(first.rejection.detail);
 
   const writer = 'test-writer';
-  const recorder = new UsageRecorder({ log, codec, clock, random, writer });
+  const recorder = new UsageRecorder({
+    ...{ log, codec, clock, random, writer },
+    confirm: () => verifier.confirm(null),
+  });
   recorder.start();
   const limiter = new InProcessLimiter(clock);
   const verifier = createVerifier({
