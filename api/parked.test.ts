@@ -82,6 +82,9 @@ test('a parked key is told to its own tenant alone, and is whole again when its 
   const disable = `/v1/keys/${id}/disable`;
   assert.equal((await ask(disable, running.admin.secret, {})).statusCode, 503, 'no command either');
 
+  const { projections } = await running.get('/v1/projections');
+  for (const { name, runBy, problem } of projections as { name: string; runBy: unknown; problem: unknown }[])
+    assert.deepEqual([runBy, problem], [[`test-${process.pid}`], null], name);
   const { parked } = await running.get('/v1/projections/keys/parked');
   const [found] = parked as { stream: string; firstVersion: number; error: string }[];
   assert.equal(found!.stream, stream);

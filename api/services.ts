@@ -5,6 +5,7 @@ import type { EventLog } from '../commands/event-log.ts';
 import type { KeyDeps } from '../commands/keys/key-command.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStore } from '../projections/store.ts';
+import type { GroupMembers } from '../projections/who-works.ts';
 import type { Epoch } from '../schemas/envelope.ts';
 import { routesOf } from './route.ts';
 import type { Limiter } from './verify/limiter.ts';
@@ -22,6 +23,8 @@ export interface Services {
   readonly projections: Pick<ProjectionStore<never>, 'revisions' | 'parked' | 'isParked'>;
   /** What an operator should know of the relay, or null. Never rejects. */
   readonly relayProblem: () => Promise<string | null>;
+  /** Who is in a consumer group of the feed; null: there is no Kafka to ask. */
+  readonly members: GroupMembers | null;
   /** At least 32 bytes, the same in every process of the API: signs page cursors. */
   readonly cursorKey: Uint8Array;
   readonly verifier: Pick<Verifier, 'verify' | 'verifyMany'>;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { feedGroup } from './feed.ts';
 import type { Revision } from './store.ts';
 import { NO_PROJECTOR, withWorkers } from './who-works.ts';
 
@@ -26,13 +27,13 @@ test('one that follows the log is run by who holds its lease; where nobody does,
 });
 
 test('one that Kafka feeds is run by the members of its group, as far as Kafka tells', async () => {
-  const asked: unknown[] = [];
-  const members = async (of: unknown) => {
-    asked.push(of);
+  const asked: string[] = [];
+  const members = async (group: string) => {
+    asked.push(group);
     return ['process 1 on a', 'process 2 on b'];
   };
   assert.deepEqual(await told(fed, members), [['process 1 on a', 'process 2 on b'], null]);
-  assert.deepEqual(asked, [{ projection: 'keys', revision: 2, generation: fed.feed }]);
+  assert.deepEqual(asked, [feedGroup({ projection: 'keys', revision: 2, generation: fed.feed })]);
   const stands = { ...fed, problem: 'the relay stands' };
   assert.deepEqual(await told(stands, async () => []), [[], `${NO_PROJECTOR}; the relay stands`]);
   assert.deepEqual(await told(stands, () => Promise.reject(new Error('away'))), [null, 'the relay stands']);

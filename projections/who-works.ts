@@ -1,5 +1,6 @@
 /** Who advances each revision, as far as it can be known, and what to do where nobody does. */
-import type { FedRevision, Revision } from './store.ts';
+import { feedGroup } from './feed.ts';
+import type { Revision } from './store.ts';
 
 export const NO_PROJECTOR = 'no projector works: start `plinth projector`';
 
@@ -8,14 +9,17 @@ export interface Worked {
   readonly runBy: readonly string[] | null;
 }
 
-/** `members`: the processes in the consumer group of one that Kafka feeds; null: there is no Kafka to ask. */
+/** The processes in a consumer group. */
+export type GroupMembers = (group: string) => Promise<readonly string[]>;
+
+/** `members`: of the groups of what Kafka feeds; null: there is no Kafka to ask. */
 export async function withWorkers<R extends Revision & { readonly problem: string | null }>(
   revisions: readonly R[],
-  members: ((fed: FedRevision) => Promise<readonly string[]>) | null,
+  members: GroupMembers | null,
 ): Promise<readonly (R & Worked)[]> {
   const workers = async ({ projection, revision, feed, holder }: R): Promise<readonly string[] | null> => {
     if (feed === null) return holder === null ? [] : [holder];
-    const asked = members?.({ projection, revision, generation: feed });
+    const asked = members?.(feedGroup({ projection, revision, generation: feed }));
     return asked?.catch(() => null) ?? null;
   };
   return Promise.all(

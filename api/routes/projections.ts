@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { metadataOf, requestOnParked } from '../../commands/projections/request-on-parked.ts';
 import { withProblem } from '../../projections/relay-standing.ts';
+import { withWorkers } from '../../projections/who-works.ts';
 import { positionToken, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import type { ProjectionEvent } from '../../schemas/events/projections.ts';
@@ -32,8 +33,10 @@ const projectionsSchema = z.strictObject({
       codeRevision: z.int(),
       state: z.enum(['current', 'building', 'shadow', 'old']),
       position: z.string(),
-      /** The runner that advances it; null: nobody does. */
+      /** The runner that advances it; null: nobody does, or Kafka feeds it. */
       holder: z.string().nullable(),
+      /** The processes that work on it; empty: none does. Null: Kafka feeds it, and does not tell. */
+      runBy: z.array(z.string()).nullable(),
       /** Why it stopped until an operator acts. */
       halted: z.string().nullable(),
       parkedStreams: z.int(),
@@ -41,7 +44,7 @@ const projectionsSchema = z.strictObject({
       fedBy: z.enum(['log', 'kafka']),
       /** Of the topics that feed it; null: the log does. */
       generation: z.int().nullable(),
-      /** What it waits for, the relay say; null: nothing is known. */
+      /** What it waits for, the relay say, or a projector where none works; null: nothing is known. */
       problem: z.string().nullable(),
     }),
   ),
@@ -73,7 +76,7 @@ export const projectionRoutes = [
     operationId: 'listProjections',
     summary: 'List projections',
     description:
-      'Every revision of every read model: where it stands, who advances it, what feeds it and whether that stands still, and what it has parked.',
+      'Every revision of every read model: where it stands, which processes work on it, what feeds it and whether that stands still, and what it has parked.',
     tag: 'Projections',
     access: { permission: 'projections:read' },
     responses: {
@@ -89,6 +92,7 @@ export const projectionRoutes = [
               state: 'current',
               position: POSITION_EXAMPLE,
               holder: 'process 4711 on projector-1 (9f86d081884c7d65)',
+              runBy: ['process 4711 on projector-1 (9f86d081884c7d65)'],
               halted: null,
               parkedStreams: 0,
               fedBy: 'log',
@@ -100,7 +104,8 @@ export const projectionRoutes = [
       },
     },
     async handler(_request, services) {
-      const revisions = await withProblem(await services.projections.revisions(), services.relayProblem);
+      const stands = await withProblem(await services.projections.revisions(), services.relayProblem);
+      const revisions = await withWorkers(stands, services.members);
       const projections = revisions.map((r) => ({
         name: r.projection,
         revision: r.revision,
@@ -108,6 +113,7 @@ export const projectionRoutes = [
         state: r.state,
         position: positionToken(r.bookmark.epoch, r.bookmark.position),
         holder: r.holder,
+        runBy: r.runBy === null ? null : [...r.runBy],
         halted: r.halted,
         parkedStreams: r.parkedStreams,
         fedBy: r.feed === null ? ('log' as const) : ('kafka' as const),

@@ -4,11 +4,9 @@ import { metadataOf, requestOnParked } from '../../commands/projections/request-
 import { systemContext } from '../../commands/system-context.ts';
 import type { Engines } from '../../infra/platform/engines.ts';
 import { projectionCatalogue } from '../../projections/catalogue.ts';
-import { feedGroup } from '../../projections/feed.ts';
 import type { Projection } from '../../projections/projection.ts';
 import { rebuildProjection } from '../../projections/rebuild.ts';
 import { relayProblem, withProblem } from '../../projections/relay-standing.ts';
-import type { FedRevision } from '../../projections/store.ts';
 import { verifyProjection } from '../../projections/verify-projection.ts';
 import { withWorkers } from '../../projections/who-works.ts';
 import type { StreamId } from '../../schemas/envelope.ts';
@@ -31,8 +29,8 @@ export function addProjectionCommands(program: Command): void {
     withEngines(async ({ store, log, kafka, clock }) => {
       const head = (await log.head()).position;
       const look = kafka ? relayProblem({ feed: kafka.feed, log, clock }) : async () => null;
-      const members = kafka && ((fed: FedRevision) => kafka.members(feedGroup(fed)));
-      const revisions = await withWorkers(await withProblem(await store.revisions(), look), members);
+      const stands = await withProblem(await store.revisions(), look);
+      const revisions = await withWorkers(stands, kafka?.members ?? null);
       await printTable(o, revisions, {
         projection: (r) => r.projection,
         revision: (r) => r.revision,

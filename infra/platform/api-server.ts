@@ -126,6 +126,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     relayProblem: engines.kafka
       ? relayProblem({ feed: engines.kafka.feed, log: engines.log, clock })
       : async () => null,
+    members: engines.kafka?.members ?? null,
     cursorKey: keyring.derive('cursor').reveal(),
     verifier,
     limiter,

@@ -13,6 +13,7 @@ interface Listed {
   readonly fedBy: string;
   readonly generation: number | null;
   readonly problem: string | null;
+  readonly runBy: readonly string[] | null;
 }
 
 test('a dead relay is named as the cause by whatever shows that projections stand still, until another works', {
@@ -70,6 +71,7 @@ test('a dead relay is named as the cause by whatever shows that projections stan
   };
   for (const name of ['key_list', 'keys']) {
     assert.match(await runBy(name), new RegExp(`^process ${projector.pid} on [^,]*: null$`), name);
+    assert.match(`${(await listed(name)).runBy}`, new RegExp(`^process ${projector.pid} on [^,]*$`), name);
   }
 
   relay.kill('SIGKILL');

@@ -197,6 +197,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     readModels,
     projections: store,
     relayProblem: async () => null,
+    members: null,
     cursorKey: keyring.derive('cursor').reveal(),
     verifier,
     limiter,
