@@ -57,7 +57,7 @@ export interface RouteSpec<
   /** Bytes; more than the usual bound only where the body must be large. */
   readonly maxBodyBytes?: number;
   readonly bodyExample?: unknown;
-  /** By status, the 2xx ones. */
+  /** By status, the 2xx ones; under /ofrep/ all, for refusals have a form of their own there. */
   readonly responses: Readonly<Record<number, ResponseSpec>>;
   /** What it can refuse with, besides what every route can. */
   readonly problems?: readonly ErrorCode[];
@@ -69,6 +69,11 @@ export interface RouteSpec<
   readonly conditional?: boolean;
   /** Takes `Plinth-Position` and waits for the read model to reach it. */
   readonly readsYourWrites?: boolean;
+  /**
+   * Nothing is checked against the schemas and nothing serialised by them, they are for the document: the
+   * handler is given what came in as it is, and what it answers is JSON text.
+   */
+  readonly raw?: boolean;
   handler(request: RouteRequest<Parsed<P>, Parsed<Q>, Parsed<B>>, services: S): Promise<Answer> | Answer;
 }
 
@@ -89,6 +94,8 @@ export interface RouteRequest<P = unknown, Q = unknown, B = unknown> {
   readonly peerIp: string;
   /** The raw `Accept` header. */
   readonly accept: string;
+  /** The raw `If-None-Match` header. */
+  readonly ifNoneMatch: string | undefined;
   /** Aborts when the client has gone away. */
   readonly signal: AbortSignal;
   /**

@@ -22,6 +22,10 @@ const TAGS: readonly { readonly name: string; readonly description: string }[] =
   { name: 'Subjects', description: 'Erase what is personal about a person.' },
   { name: 'Tenants', description: 'Who keys belong to. Only for keys of the default tenant.' },
   { name: 'Projections', description: 'The read models, and what could not be projected.' },
+  {
+    name: 'Evaluate flags',
+    description: 'What a flag answers to somebody, by the OpenFeature Remote Evaluation Protocol.',
+  },
   { name: 'Self', description: 'About the caller.' },
   { name: 'Operations', description: 'Health, metrics and documentation.' },
 ];
@@ -57,6 +61,7 @@ export function openApiDocument(routes: readonly Route<never>[], version: string
           scheme: 'bearer',
           description: 'A key of use `management`: `Authorization: Bearer plinth_live_…`.',
         },
+        ...(routes.some(({ access }) => 'flagsKeys' in access) ? flagsSchemes : {}),
       },
       responses: Object.fromEntries([...responses].sort(([a], [b]) => (a < b ? -1 : 1))),
       examples: problemExamples(),
@@ -65,6 +70,15 @@ export function openApiDocument(routes: readonly Route<never>[], version: string
     },
   };
 }
+
+const flagsSchemes: JsonSchema = {
+  flagsKey: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key of use `flags-server` or `flags-client`: `Authorization: Bearer plinth_live_…`.',
+  },
+  flagsApiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key.' },
+};
 
 const INTRODUCTION = `API keys, from a command to a verified key.
 

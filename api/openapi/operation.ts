@@ -4,8 +4,9 @@ import type { z } from 'zod';
 import { type ErrorCode, errorCatalogue } from '../../schemas/errors.ts';
 import { inlineSchema, type JsonSchema } from '../../schemas/json-schema.ts';
 import { MAX_BODY_BYTES } from '../plugins/json-body.ts';
+import { speaksOfrep } from '../plugins/ofrep-error.ts';
 import { PROBLEM_TYPE, problemOf } from '../plugins/problem.ts';
-import type { ResponseSpec, Route } from '../route.ts';
+import type { Access, ResponseSpec, Route } from '../route.ts';
 import { type NamedSchemas, nameOf } from './named-schemas.ts';
 import { problemCodesOf } from './problems.ts';
 
@@ -32,14 +33,14 @@ export function operationOf(
     ...(isPublic ? { 'x-public': true } : {}),
     ...(route.seconds === undefined ? {} : { 'x-expected-seconds': route.seconds }),
     ...('permission' in route.access ? { 'x-permission': route.access.permission } : {}),
-    security: isPublic ? [] : [{ managementKey: [] }],
+    security: securityOf(route.access),
     parameters,
     ...(route.body ? { requestBody: requestBody(route, named) } : {}),
     responses: {
       ...Object.fromEntries(
         Object.entries(route.responses).map(([status, spec]) => [status, response(spec, route, named)]),
       ),
-      ...problemResponses(problemCodesOf(route), shared),
+      ...(speaksOfrep(route.path) ? {} : problemResponses(problemCodesOf(route), shared)),
     },
   };
 }
@@ -48,7 +49,14 @@ function describe(route: Route<never>): string {
   if ('permission' in route.access)
     return `${route.description}\n\nPermission: \`${route.access.permission}\`.`;
   if ('public' in route.access) return `${route.description}\n\nPublic: needs no credential.`;
+  if ('flagsKeys' in route.access)
+    return `${route.description}\n\nA key of use ${route.access.flagsKeys.map((use) => `\`${use}\``).join(' or ')} may ask.`;
   return `${route.description}\n\nAny management key may ask.`;
+}
+
+function securityOf(access: Access): readonly JsonSchema[] {
+  if ('public' in access) return [];
+  return 'flagsKeys' in access ? [{ flagsKey: [] }, { flagsApiKey: [] }] : [{ managementKey: [] }];
 }
 
 function parametersOf(where: 'path' | 'query', schema: z.ZodType | undefined): JsonSchema[] {

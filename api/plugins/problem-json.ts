@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Random } from '../../commands/clock.ts';
 import { InvalidAppend } from '../../commands/event-log.ts';
 import { PlinthError, type Rejection } from '../../schemas/errors.ts';
+import { answerOfrepError, speaksOfrep } from './ofrep-error.ts';
 import { PROBLEM_TYPE, type Problem, problemHeaders, problemOf } from './problem.ts';
 import { requestIdOf } from './request-id.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
@@ -15,6 +16,7 @@ export function answerProblem(
   rejection: Rejection,
 ): FastifyReply {
   const problem = problemOf(rejection, request.id);
+  if (speaksOfrep(request.url)) return answerOfrepError(request, reply, problem);
   for (const [name, value] of Object.entries(problemHeaders(problem))) reply.header(name, value);
   return reply
     .code(problem.status)

@@ -26,7 +26,7 @@ function registerRoute<S>(app: FastifyInstance, deps: ApiDeps<S>, route: Route<S
     url: route.path.replace(/\{(\w+)\}/g, ':$1'),
     bodyLimit: route.maxBodyBytes ?? MAX_BODY_BYTES,
     config: { template: route.path, operationId: route.operationId },
-    schema: { response: responseSchemas(route) },
+    schema: { response: route.raw ? {} : responseSchemas(route) },
     onRequest(request, reply, done) {
       try {
         demandAcceptable(request, produces);
@@ -37,7 +37,8 @@ function registerRoute<S>(app: FastifyInstance, deps: ApiDeps<S>, route: Route<S
       access(request, reply, done);
     },
     async handler(request, reply) {
-      const parts = validate(schemas, { params: request.params, query: request.query, body: request.body });
+      const came = { params: request.params, query: request.query, body: request.body };
+      const parts = route.raw ? came : validate(schemas, came);
       const { headers } = request;
       // A key that is not taken here is still looked at: a malformed one must not pass in silence.
       idempotencyKeyOf(headers['idempotency-key']);
@@ -62,6 +63,7 @@ function send<S>(deps: ApiDeps<S>, route: Route<S>, reply: FastifyReply, answer:
   if (answer.version !== undefined) reply.header('etag', etagOf(answer.version));
   if (answer.replayed) reply.header('idempotency-replayed', 'true');
   for (const name in answer.headers) reply.header(name, answer.headers[name]);
+  if (route.raw && answer.body !== undefined) reply.type('application/json; charset=utf-8');
   if (answer.alternative) {
     // Rare, so the parser that checks it may also strip it.
     const form = route.responses[answer.status]!.alternative!;

@@ -73,6 +73,10 @@ export class HandledRequest implements RouteRequest {
     return this.#request.headers.accept ?? '*/*';
   }
 
+  get ifNoneMatch(): string | undefined {
+    return this.#request.headers['if-none-match'];
+  }
+
   get signal(): AbortSignal {
     if (!this.#signal) {
       const controller = new AbortController();

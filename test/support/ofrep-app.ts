@@ -1,0 +1,63 @@
+/** The product's app with the routes of OFREP alone, over flags made by hand. */
+import type { FastifyInstance } from 'fastify';
+import { buildApp } from '../../api/app.ts';
+import type { ApiDeps } from '../../api/deps.ts';
+import type { ServedEnvironment } from '../../api/flags/served-environment.ts';
+import { type ChangeStreams, type OfrepServices, ofrepRoutes } from '../../api/routes/ofrep.ts';
+import { systemClock, systemRandom } from '../../infra/system-clock.ts';
+import { PlinthError } from '../../schemas/errors.ts';
+import { EPOCH } from './scratch-api.ts';
+import { flagsCallers, type HandMadeServing, handMadeServing } from './served-flags.ts';
+
+export interface OfrepApp {
+  readonly app: FastifyInstance;
+  readonly serving: HandMadeServing;
+  /** While it is a number, every request answers 429 and says to wait for so many seconds. */
+  busySeconds: number | null;
+}
+
+export interface OfrepAppOptions {
+  readonly streams?: ChangeStreams | null;
+  readonly served?: OfrepServices['flags']['served'];
+}
+
+/** `credential`s besides those of `flagsCallers`: `suspended` and `stale` are refused for that. */
+export function ofrepApp(
+  t: { after(fn: () => unknown): void },
+  environment: ServedEnvironment,
+  { streams = null, served }: OfrepAppOptions = {},
+): OfrepApp {
+  const serving = handMadeServing(environment);
+  const deps: ApiDeps<OfrepServices> = {
+    clock: systemClock,
+    random: systemRandom,
+    authenticate(credential, _peer, uses) {
+      if (ofrep.busySeconds !== null) {
+        throw new PlinthError('too_many_requests', 'Slow down.', {
+          extra: { retryAfterSeconds: ofrep.busySeconds },
+        });
+      }
+      if (credential === 'suspended') throw new PlinthError('tenant_suspended', 'It is suspended.');
+      if (credential === 'stale') throw new PlinthError('verify_stale', 'It is not fresh.');
+      const caller = flagsCallers[credential];
+      if (!caller || !uses?.includes(caller.use)) {
+        throw new PlinthError('credential_invalid', 'This key is not accepted.');
+      }
+      return caller;
+    },
+    epoch: () => EPOCH,
+    requestDigest: () => '',
+    live: () => true,
+    ready: async () => ({ ready: true, checks: {} }),
+    metrics: async () => ({ contentType: 'text/plain', body: '' }),
+    version: '0.0.0',
+    services: {
+      clock: systemClock,
+      epoch: () => EPOCH,
+      flags: { served: served ?? serving.served, streams },
+    },
+  };
+  const ofrep: OfrepApp = { app: buildApp(deps, ofrepRoutes), serving, busySeconds: null };
+  t.after(() => ofrep.app.close());
+  return ofrep;
+}
