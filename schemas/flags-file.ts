@@ -1,36 +1,24 @@
 /** A project's flags as one document, for those who keep them in a repository: what its text says, in full. */
 import { z } from 'zod';
+import { MAX_SEGMENTS_OF_ENVIRONMENT } from './commands/flags.ts';
+import { MAX_ENVIRONMENTS_OF_PROJECT, MAX_FLAGS_OF_PROJECT } from './commands/projects.ts';
 import {
   type Fallthrough,
   type FlagSettings,
   flagKeySchema,
+  flagKindSchema,
   flagSettingsSchema,
   flagTypeSchema,
   mistyped,
   type Serve,
   segmentKeySchema,
+  tagsSchema,
   variantsSchema,
   whenSchema,
 } from './flag-values.ts';
-import type { Json } from './json.ts';
+import type { Json, JsonObject } from './json.ts';
 import { instantSchema, ownerIdSchema, slugSchema } from './values.ts';
-
-export const MAX_FLAGS_OF_FILE = 5_000;
-export const MAX_ENVIRONMENTS_OF_FILE = 20;
-export const MAX_SEGMENTS_OF_FILE = 500;
-
-/** Why there is the flag, and so how long it may stay. */
-export const flagKindSchema = z.enum(['release', 'experiment', 'ops', 'permission']);
-export type FlagKind = z.infer<typeof flagKindSchema>;
-
-export const MAX_TAGS = 20;
-export const tagSchema = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9._:/-]{0,49}$/, 'a tag is 1 to 50 of a-z, 0-9 and ". _ : / -"');
-export const tagsSchema = z
-  .array(tagSchema)
-  .max(MAX_TAGS)
-  .refine((tags) => new Set(tags).size === tags.length, 'each tag once');
+import { misfit, variantSchemaSchema } from './variant-schema.ts';
 
 const atMost = (most: number, what: string) =>
   [
@@ -54,10 +42,10 @@ const flagOfFile = z
     /** When it should be gone; null: nobody has said, or it is permanent. */
     expiresAt: instantSchema.nullable().default(null),
     permanent: z.boolean().default(false),
-    jsonSchema: z.record(z.string(), z.json()).nullable().default(null),
+    jsonSchema: variantSchemaSchema.nullable().default(null),
     environments: z
       .record(slugSchema, flagSettingsSchema)
-      .refine(...atMost(MAX_ENVIRONMENTS_OF_FILE, 'environments'))
+      .refine(...atMost(MAX_ENVIRONMENTS_OF_PROJECT, 'environments'))
       .default({}),
   })
   .superRefine(({ type, variants, environments, jsonSchema }, context) => {
@@ -67,6 +55,10 @@ const flagOfFile = z
       add(['variants', name], `is not of type ${type}`);
     }
     if (jsonSchema !== null && type !== 'json') add(['jsonSchema'], 'is for flags of type json');
+    for (const [name, value] of Object.entries(jsonSchema === null ? {} : variants)) {
+      const why = misfit(jsonSchema as JsonObject, value as Json);
+      if (why !== null) add(['variants', name], `does not fit the JSON Schema: ${why}`);
+    }
     for (const [environment, settings] of Object.entries(environments)) {
       for (const [path, name] of servedBy(settings)) {
         if (!Object.hasOwn(variants, name)) {
@@ -83,11 +75,11 @@ export const flagsFileSchema = z.strictObject({
   segments: z
     .record(
       slugSchema,
-      z.record(segmentKeySchema, whenSchema).refine(...atMost(MAX_SEGMENTS_OF_FILE, 'segments')),
+      z.record(segmentKeySchema, whenSchema).refine(...atMost(MAX_SEGMENTS_OF_ENVIRONMENT, 'segments')),
     )
-    .refine(...atMost(MAX_ENVIRONMENTS_OF_FILE, 'environments'))
+    .refine(...atMost(MAX_ENVIRONMENTS_OF_PROJECT, 'environments'))
     .default({}),
-  flags: z.record(flagKeySchema, flagOfFile).refine(...atMost(MAX_FLAGS_OF_FILE, 'flags')),
+  flags: z.record(flagKeySchema, flagOfFile).refine(...atMost(MAX_FLAGS_OF_PROJECT, 'flags')),
 });
 export type FlagsFile = z.infer<typeof flagsFileSchema>;
 

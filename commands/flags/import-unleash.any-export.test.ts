@@ -4,12 +4,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   flagKeySchema,
+  flagKindSchema,
   flagSettingsSchema,
   mistyped,
+  tagsSchema,
   variantsSchema,
   whenSchema,
 } from '../../schemas/flag-values.ts';
-import { flagKindSchema, servedBy, tagsSchema } from '../../schemas/flags-file.ts';
+import { servedBy } from '../../schemas/flags-file.ts';
 import type { Json } from '../../schemas/json.ts';
 import { importUnleash } from './import-unleash.ts';
 

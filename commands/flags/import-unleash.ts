@@ -3,14 +3,15 @@
  * their names. Unleash hashes otherwise, so every share and split is dealt out anew: each finding says of whom.
  */
 import {
+  type FlagKind,
   flagKeySchema,
   flagSettingsSchema,
+  MAX_TAGS,
   MAX_VARIANTS,
   type Prerequisite,
   type When,
   whenSchema,
 } from '../../schemas/flag-values.ts';
-import { type FlagKind, MAX_TAGS } from '../../schemas/flags-file.ts';
 import type { Json, JsonObject } from '../../schemas/json.ts';
 import { MAX_PREREQUISITE_DEPTH } from './flag-program.ts';
 import type { ImportedFlag, ImportFinding } from './import-flagd.ts';
