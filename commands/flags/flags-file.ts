@@ -13,7 +13,6 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
-import type { z } from 'zod';
 import { type FlagsFile, flagsFileSchema } from '../../schemas/flags-file.ts';
 import type { Json } from '../../schemas/json.ts';
 import { flagsFileInFull } from './flags-file-short-forms.ts';
@@ -176,7 +175,7 @@ const PASSED: ReadonlySet<string> = new Set(
   ),
 );
 
-type Issue = z.core.$ZodIssue;
+type Issue = NonNullable<ReturnType<typeof flagsFileSchema.safeParse>['error']>['issues'][number];
 
 /** Of a choice, the branch that fits best speaks for it. */
 function tell(
