@@ -1,4 +1,4 @@
-import type { DecodedEvent, Recorded, StreamId } from '../schemas/envelope.ts';
+import type { Decoded, DecodedEvent, Recorded, StreamId } from '../schemas/envelope.ts';
 import { PlinthError } from '../schemas/errors.ts';
 import type { projectionEvents } from '../schemas/events/projections.ts';
 import { type Codec, NewerSchemaVersion, UndecodableEvent } from './codec.ts';
@@ -20,6 +20,22 @@ const decoding = new WeakMap<
 >();
 
 export type StreamDecoder = Pick<Codec, 'decode' | 'decodePublic'>;
+
+/** One for each codec, so that those who read the same at the same time share here as well. */
+const publicDecoders = new WeakMap<StreamDecoder, StreamDecoder>();
+
+/** The same with nothing opened: for a stream that is decoded in public, whatever is damaged in it. */
+export function publicDecoder(codec: StreamDecoder): StreamDecoder {
+  const known = publicDecoders.get(codec);
+  if (known) return known;
+  const decoder: StreamDecoder = {
+    // What a public one lacks is what became of its personal fields, which nobody here asks.
+    decode: async (events) => events.map((event) => codec.decodePublic(event) as unknown as Decoded),
+    decodePublic: (event) => codec.decodePublic(event),
+  };
+  publicDecoders.set(codec, decoder);
+  return decoder;
+}
 
 function decodeOnce(codec: StreamDecoder, events: readonly Recorded[]): Promise<readonly DecodedEvent[]> {
   const shared = decoding.get(events);

@@ -17,6 +17,7 @@ import type { Codec } from './codec.ts';
 import type { Decider, Fact } from './decider.ts';
 import { decodeStream, ownEvents } from './decode-stream.ts';
 import { type Appended, type Conflict, type EventLog, InvalidAppend } from './event-log.ts';
+import type { HotFolds } from './hot-folds.ts';
 import { eventIdOf } from './ids.ts';
 
 export interface CommandContext {
@@ -79,6 +80,17 @@ export interface Execution<S, C, E> {
   readonly ownOnly?: boolean;
   /** Version that the client saw (If-Match); another one answers `precondition_failed`. */
   readonly ifVersion?: number;
+  readonly hot?: undefined;
+}
+
+/**
+ * A command at a long stream, whose state is kept for the next one. All that it is told, and all that it
+ * answers, is what the events say in public: no personal field, not even one that it has just written.
+ */
+export interface HotExecution<S, C, E> extends Omit<Execution<S, C, E>, 'command' | 'hot'> {
+  readonly hot: HotFolds;
+  /** As that of `Execution`, without the events: most of the time they are not read. */
+  command(facts: Omit<AttemptFacts<S>, 'events'>): C | Promise<C>;
 }
 
 export interface AttemptFacts<S> {
@@ -93,6 +105,8 @@ const MAX_ATTEMPTS = 8;
 export interface Folded<S> {
   readonly state: S;
   readonly version: number;
+  /** Time of the last event; 0 without one. */
+  readonly lastMs: number;
   readonly events: readonly DecodedEvent[];
 }
 
@@ -106,24 +120,27 @@ export async function fold<S, E>(
   const own = tenant === undefined ? recorded : ownEvents(recorded, tenant);
   const events = await decodeStream(deps.codec, own);
   const state = events.reduce((s, event) => decider.evolve(s, event as unknown as Fact<E>), decider.initial);
-  return { state, version: events.at(-1)?.version ?? 0, events };
+  const { version, timeMs: lastMs } = events.at(-1) ?? { version: 0, timeMs: 0 };
+  return { state, version, lastMs, events };
 }
 
 export async function execute<S, C, E extends { readonly type: string; readonly data: unknown }>(
   deps: ExecuteDeps,
-  run: Execution<S, C, E>,
+  run: Execution<S, C, E> | HotExecution<S, C, E>,
 ): Promise<Outcome<S>> {
   let assumeEmpty = run.creates === true && run.ifVersion === undefined;
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const assumed = assumeEmpty;
     const folded: Folded<S> = assumed
-      ? { state: run.decider.initial, version: 0, events: [] }
-      : await fold(deps, run.decider, run.stream, run.ownOnly ? run.context.tenant : undefined);
+      ? { state: run.decider.initial, version: 0, lastMs: 0, events: [] }
+      : run.hot
+        ? await run.hot.fold(deps, run)
+        : await fold(deps, run.decider, run.stream, run.ownOnly ? run.context.tenant : undefined);
     assumeEmpty = false;
 
     const handled = originalOutcome(run, folded);
     if (handled) return handled;
-    const timeMs = Math.max(deps.clock.now(), folded.events.at(-1)?.timeMs ?? 0);
+    const timeMs = Math.max(deps.clock.now(), folded.lastMs);
     const facts = { nowMs: timeMs, state: folded.state, events: folded.events };
     const decision = run.decider.decide(await run.command(facts), folded.state);
     if ('reject' in decision || decision.accept.length === 0) {
@@ -176,11 +193,14 @@ export async function execute<S, C, E extends { readonly type: string; readonly 
       continue;
     }
 
-    const events = decision.accept.map((event, index) => {
-      return { ...event, version: folded.version + index + 1, timeMs, metadata };
+    const { version, position } = answer;
+    const events = decision.accept.map((event, index): Fact<E> => {
+      const at = folded.version + index + 1;
+      if (!run.hot) return { ...event, version: at, timeMs, metadata };
+      const recorded = { ...encoded[index]!, stream: run.stream, version: at, position };
+      return deps.codec.decodePublic(recorded) as unknown as Fact<E>;
     });
     const state = events.reduce((s, event) => run.decider.evolve(s, event), folded.state);
-    const { version, position } = answer;
     return { kind: 'accepted', replayed: false, state, version, position, events };
   }
   return {
@@ -230,7 +250,7 @@ async function appendSurely(
 
 /** Finds the command in the stream: what it did then is the answer now. */
 function originalOutcome<S, C, E extends { readonly type: string }>(
-  run: Execution<S, C, E>,
+  run: Pick<Execution<S, C, E>, 'decider' | 'context'>,
   folded: Folded<S>,
 ): Outcome<S> | null {
   const events = folded.events.filter((event) => event.metadata.commandId === run.context.commandId);

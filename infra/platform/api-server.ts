@@ -88,6 +88,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     onShared: metrics.shared,
     maxEntries: settings.cacheEntries,
   });
+  verifier.freshness.onDrop(() => engines.hotFolds.drop());
   metrics.watch({
     gauges: () => {
       const ages = verifier.freshness.gauges();

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Clock, Random } from '../../commands/clock.ts';
 import type { Codec } from '../../commands/codec.ts';
 import type { EventLog } from '../../commands/event-log.ts';
+import { HotFolds } from '../../commands/hot-folds.ts';
 import type { KeyDeps } from '../../commands/keys/key-command.ts';
 import { personalCodec } from '../../commands/personal-codec.ts';
 import type { Hints } from '../../projections/hints.ts';
@@ -57,6 +58,8 @@ export interface Engines {
   /** Null: limits and rows are kept in this process alone. */
   readonly redis: { readonly connection: RedisConnection; readonly hints: Hints } | null;
   readonly keyDeps: KeyDeps;
+  /** For commands at long streams. */
+  readonly hotFolds: HotFolds;
   /** Names this life of this process. */
   readonly writer: string;
   /** The same in a lease, for whoever looks for the process. */
@@ -170,6 +173,18 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
             onLog: ({ message, detail }) => log.debug({ component: 'kafka', detail }, message),
           });
     if (kafka) undo.push(() => kafka.close());
+    const hotFolds = new HotFolds();
+    metrics?.watch({
+      gauges() {
+        const { folds, bytes, hits, misses } = hotFolds.gauges();
+        return {
+          plinth_hot_folds: folds,
+          plinth_hot_fold_bytes: bytes,
+          plinth_hot_fold_hits: hits,
+          plinth_hot_fold_misses: misses,
+        };
+      },
+    });
     const measured = metrics ? measuredLog(ownLog, metrics) : ownLog;
     const writer = Buffer.from(random.bytes(8)).toString('hex');
     return {
@@ -197,6 +212,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       kafka,
       redis,
       keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers },
+      hotFolds,
       writer,
       holder: `${processName()} (${writer})`,
       close() {

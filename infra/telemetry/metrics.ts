@@ -66,6 +66,10 @@ export const gaugeHelp = {
   plinth_relay_transactions: 'Transactions of the relay since the start.',
   plinth_relay_stopped: 'Whether the relay waits for an operator or an upgrade.',
   plinth_log_waiting_appends: 'Appends that wait for a call.',
+  plinth_hot_folds: 'Streams whose state is kept in memory for the next command.',
+  plinth_hot_fold_bytes: 'Bytes of the events that these states were folded from.',
+  plinth_hot_fold_hits: 'Folds that went on from a state that was kept, since the start.',
+  plinth_hot_fold_misses: 'Folds of streams whose state may be kept that read all of it, since the start.',
 } as const satisfies Record<string, string>;
 
 export type GaugeName = keyof typeof gaugeHelp;
