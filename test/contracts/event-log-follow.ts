@@ -98,6 +98,7 @@ export function followContract({ open }: EventLogContractOptions): void {
     assert.deepEqual(await versions({ through: 2 }), [1, 2]);
     assert.deepEqual(await versions({ after: 2, through: 4 }), [3, 4]);
     assert.deepEqual(await versions({ after: 6 }), []);
+    assert.deepEqual(await versions({ after: 9 }), []);
     assert.deepEqual(await versions({ after: 4, through: 2 }), []);
   });
 

@@ -1,15 +1,17 @@
 /**
  * Commands and their retries. Clients send commands through processes that crash, lose replies and race
- * each other; each client retries with its command id until it has an answer.
+ * each other; each client retries with its command id until it has an answer. Some machines keep the states
+ * that they have folded (`HotFolds`), also when the log has lost its tail while nothing was under way.
  */
 import assert from 'node:assert/strict';
-import type { Codec } from '../../../commands/codec.ts';
 import type { Decider } from '../../../commands/decider.ts';
 import type { EventLog } from '../../../commands/event-log.ts';
 import { type CommandContext, execute, type Outcome } from '../../../commands/execute.ts';
+import { HotFolds } from '../../../commands/hot-folds.ts';
 import { uuidv5 } from '../../../commands/ids.ts';
-import { type CommandId, type EventId, streamId, type TenantId } from '../../../schemas/envelope.ts';
+import { type CommandId, streamId, type TenantId } from '../../../schemas/envelope.ts';
 import { type MemoryEventLog, memoryEventLog } from '../../engines/memory-event-log.ts';
+import { type ExecuteGuards, executeTwins } from '../execute-twins.ts';
 import { decodePlain, plainCodec } from '../plain-codec.ts';
 import { defineRule } from '../rule.ts';
 import type { Process, Scheduler } from '../scheduler.ts';
@@ -46,12 +48,6 @@ const boxDecider: Decider<Box, BoxCommand, BoxEvent> = {
   },
 };
 
-interface Guards {
-  /** What stands between execute and the log. */
-  log(log: EventLog): EventLog;
-  codec(codec: Codec, process: Process): Codec;
-}
-
 const stream = streamId('box', 'b1');
 
 interface Told {
@@ -60,42 +56,52 @@ interface Told {
   readonly outcome: Outcome<Box>;
 }
 
-async function play(scheduler: Scheduler, guards: Guards): Promise<void> {
+async function play(scheduler: Scheduler, guards: ExecuteGuards): Promise<void> {
   const log = memoryEventLog({ clock: scheduler.clock });
-  const told: Told[] = [];
   const commands = Array.from({ length: 2 + scheduler.below(3) }, (_, i) => ({
     commandId: uuidv5('box', String(scheduler.seed), String(i)) as CommandId,
     makes: i === 0 || scheduler.chance(0.2),
     put: scheduler.below(5),
   }));
+  const machines = [new HotFolds(), new HotFolds(), null];
 
-  // Each command goes out once or twice: an impatient client sends a second time before it has an answer.
-  const sends = commands.flatMap((command) => (scheduler.chance(0.5) ? [command, command] : [command]));
-  await Promise.all(
-    sends.map(async (sent, index) => {
-      for (let life = 0; life < 12; life++) {
-        const process = scheduler.process(`p${index}.${life}`, scheduler.below(2001) - 1000);
-        const secret = `secret-${index}-${life}`;
-        const command: BoxCommand = sent.makes ? { make: secret } : { put: sent.put };
-        const answer = await orDeath(scheduler, process, () =>
-          attempt(process, log, guards, command, sent.commandId, scheduler),
-        );
-        if (answer === 'died' || answer === 'failed') continue;
-        told.push({ command, commandId: sent.commandId, outcome: answer });
-        return;
-      }
-      throw new Error('a command found no answer in 12 lives');
-    }),
-  );
-  await check(log, told);
+  for (const act of ['before', 'after']) {
+    const told: Told[] = [];
+    // Each command goes out once or twice: an impatient client sends a second time before it has an answer.
+    const sends = commands.flatMap((command) => (scheduler.chance(0.5) ? [command, command] : [command]));
+    await Promise.all(
+      sends.map(async (sent, index) => {
+        for (let life = 0; life < 12; life++) {
+          const process = scheduler.process(`${act}${index}.${life}`, scheduler.below(2001) - 1000);
+          const secret = `secret-${index}-${life}`;
+          const command: BoxCommand = sent.makes ? { make: secret } : { put: sent.put };
+          const kept = scheduler.pick(machines);
+          const answer = await orDeath(scheduler, process, () =>
+            attempt(process, log, guards, command, sent.commandId, kept, scheduler),
+          );
+          if (answer === 'died' || answer === 'failed') continue;
+          told.push({ command, commandId: sent.commandId, outcome: answer });
+          return;
+        }
+        throw new Error('a command found no answer in 12 lives');
+      }),
+    );
+    await check(log, told);
+    log.truncateTail(scheduler.below(log.events.length + 1));
+    // What is sent again may have been done; some is new, so that other events take the place of the lost.
+    for (const command of commands) {
+      if (scheduler.chance(0.5)) command.commandId = uuidv5('again', command.commandId) as CommandId;
+    }
+  }
 }
 
 async function attempt(
   process: Process,
   log: MemoryEventLog,
-  guards: Guards,
+  guards: ExecuteGuards,
   command: BoxCommand,
   commandId: CommandId,
+  kept: HotFolds | null,
   scheduler: Scheduler,
 ): Promise<Outcome<Box> | 'failed'> {
   const context: CommandContext = {
@@ -108,16 +114,15 @@ async function attempt(
     traceparent: null,
   };
   const lossy = losesReplies(log, scheduler);
+  const deps = {
+    log: guards.log(process.wrap(lossy, 'log'), kept),
+    codec: guards.codec(plainCodec, process),
+    clock: process.clock,
+    random: process.random,
+  };
+  const run = { decider: boxDecider, stream, context, command: () => command, creates: 'make' in command };
   try {
-    return await execute(
-      {
-        log: guards.log(process.wrap(lossy, 'log')),
-        codec: guards.codec(plainCodec, process),
-        clock: process.clock,
-        random: process.random,
-      },
-      { decider: boxDecider, stream, context, command: () => command, creates: 'make' in command },
-    );
+    return await execute(deps, kept === null ? run : { ...run, hot: kept });
   } catch (error) {
     if ((error as Error).message === 'reply lost') return 'failed';
     throw error;
@@ -196,87 +201,12 @@ async function check(log: MemoryEventLog, told: readonly Told[]): Promise<void> 
   }
 }
 
-const guards: Guards = { log: (log) => log, codec: (codec) => codec };
+const guards: ExecuteGuards = { log: (log) => log, codec: (codec) => codec };
 
-export const executeRule = defineRule<Guards>({
+export const executeRule = defineRule<ExecuteGuards>({
   name: 'execute',
   says: 'an acknowledged command stands in its stream exactly once, and a retry gets the original answer',
   guards,
   play,
-  twins: [
-    {
-      name: 'event ids without the leaf nonce',
-      breaks: 'two racing duplicates are both told "created", one holding a secret that never verifies',
-      guards: {
-        codec: (codec) => ({
-          ...codec,
-          encode: (events) =>
-            codec.encode(
-              events.map((event, i) => ({
-                ...event,
-                id: uuidv5(event.metadata.commandId, String(i)) as EventId,
-              })),
-            ),
-        }),
-      },
-    },
-    {
-      name: 'a handled command is not recognised',
-      breaks: 'a retry after a lost reply does it again',
-      guards: {
-        codec: (codec, process) => ({
-          ...codec,
-          decode: async (events) =>
-            (await codec.decode(events)).map((e) => ({
-              ...e,
-              metadata: { ...e.metadata, commandId: uuidv5(process.name, e.id) },
-            })),
-        }),
-      },
-    },
-    {
-      name: 'appends demand no version',
-      breaks: 'a decision lands on a state that it has not seen',
-      guards: {
-        log: (log) =>
-          Object.assign(Object.create(log) as EventLog, {
-            append: (
-              s: Parameters<EventLog['append']>[0],
-              _: unknown,
-              events: Parameters<EventLog['append']>[2],
-            ) => log.append(s, 'any', events),
-            readStream: (...args: Parameters<EventLog['readStream']>) => log.readStream(...args),
-          }),
-      },
-    },
-    {
-      name: 'time as the clock of the process says',
-      breaks: 'time runs backwards in a stream when clocks differ',
-      guards: {
-        codec: (codec, process) => ({
-          ...codec,
-          encode: (events) =>
-            codec.encode(events.map((event) => ({ ...event, timeMs: process.clock.now() }))),
-        }),
-      },
-    },
-    {
-      name: 'the fold misses the newest event',
-      breaks: 'a stale read is decided upon',
-      guards: {
-        log: (log) =>
-          Object.assign(Object.create(log) as EventLog, {
-            append: async (
-              s: Parameters<EventLog['append']>[0],
-              expected: number,
-              events: Parameters<EventLog['append']>[2],
-            ) => {
-              const answer = await log.append(s, expected, events);
-              return answer.ok ? answer : log.append(s, answer.actual, events);
-            },
-            readStream: (...args: Parameters<EventLog['readStream']>) => log.readStream(...args),
-          }),
-      },
-    },
-  ],
+  twins: executeTwins,
 });
