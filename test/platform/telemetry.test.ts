@@ -116,6 +116,10 @@ test('metrics and log lines tell what happened: by route template, projection an
     'plinth_usage_dropped',
     'plinth_limiter_refused_full',
     'plinth_request_memo_evicted',
+    'plinth_hot_folds',
+    'plinth_hot_fold_bytes',
+    'plinth_hot_fold_hits',
+    'plinth_hot_fold_misses',
   ]) {
     assert.equal(value(name), 0, `${name} is not told before it grows`);
   }
