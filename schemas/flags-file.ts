@@ -83,6 +83,11 @@ export const flagsFileSchema = z.strictObject({
 });
 export type FlagsFile = z.infer<typeof flagsFileSchema>;
 
+/** What is there under a key, which may be called as what every object has. */
+export function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
 /** Every variant that a flag's settings name, with the path to where. What imported logic names nobody knows before. */
 export function servedBy(settings: FlagSettings): readonly (readonly [readonly PropertyKey[], string])[] {
   const { offVariant, targets, rules, fallthrough } = settings;

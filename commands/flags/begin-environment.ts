@@ -13,7 +13,7 @@ interface Command extends InEnvironment {
 }
 
 /** Off, and ready to serve one variant to everybody. */
-export function flagAtBeginning(beginning: FlagBeginning): EditableFlag {
+export function flagAtBeginning(beginning: Omit<FlagBeginning, 'seed' | 'bucketing'>): EditableFlag {
   const { type, variants, jsonSchema, clientVisible, offVariant, onVariant } = beginning;
   const settings = {
     mode: 'off' as const,

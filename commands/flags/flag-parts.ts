@@ -83,7 +83,7 @@ function isChange({ before, after }: PartChange): boolean {
 }
 
 /** The order of the fields of an object says nothing. */
-function canonical(value: Json): string {
+export function canonical(value: Json): string {
   return JSON.stringify(value, (_, inner: Json) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))

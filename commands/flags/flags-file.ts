@@ -13,7 +13,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
-import { type FlagsFile, flagsFileSchema } from '../../schemas/flags-file.ts';
+import { type FlagsFile, flagsFileSchema, own } from '../../schemas/flags-file.ts';
 import type { Json } from '../../schemas/json.ts';
 import { flagsFileInFull } from './flags-file-short-forms.ts';
 
@@ -151,12 +151,12 @@ function placeOf(
       offset = (node as Node).range?.[0] ?? offset;
       shown.push(name);
     } else {
-      const names = [name, ...(WRITTEN[name] ?? [])];
+      const names = [name, ...(own(WRITTEN, name) ?? [])];
       const pair = isMap(node)
         ? node.items.find(({ key }) => isScalar(key) && names.includes(String(key.value)))
         : undefined;
       if (!pair) {
-        if (!PASSED.has(name)) rest.push(WRITTEN[name]?.[0] ?? name);
+        if (!PASSED.has(name)) rest.push(own(WRITTEN, name)?.[0] ?? name);
         continue;
       }
       offset = (pair.key as Node).range?.[0] ?? offset;

@@ -27,6 +27,7 @@ const names = fc.constantFrom<Json>(
   null,
 );
 const word = fc.constantFrom<Json>(
+  'constructor',
   'a',
   '1',
   '10.0.0.0/9',
@@ -39,7 +40,16 @@ const word = fc.constantFrom<Json>(
   null,
   [],
 );
-const field = fc.constantFrom<Json>('userId', 'plan', 'a.b', 'currentTime', 'remoteAddress', '$flagd', 3);
+const field = fc.constantFrom<Json>(
+  'userId',
+  'plan',
+  'a.b',
+  'currentTime',
+  'remoteAddress',
+  '$flagd',
+  'constructor',
+  3,
+);
 const operator = fc.constantFrom<Json>(
   ...'IN NOT_IN STR_STARTS_WITH STR_ENDS_WITH STR_CONTAINS NUM_EQ NUM_GT DATE_AFTER DATE_BEFORE SEMVER_EQ REGEX IN_CIDR ODD'.split(
     ' ',

@@ -124,13 +124,13 @@ function variantsOf(feature: UnleashFeature, note: (message: string) => void): F
   return flagVariants(named, note);
 }
 
-const KINDS: Readonly<Record<string, FlagKind>> = {
-  release: 'release',
-  experiment: 'experiment',
-  operational: 'ops',
-  'kill-switch': 'ops',
-  permission: 'permission',
-};
+const KINDS: ReadonlyMap<string, FlagKind> = new Map([
+  ['release', 'release'],
+  ['experiment', 'experiment'],
+  ['operational', 'ops'],
+  ['kill-switch', 'ops'],
+  ['permission', 'permission'],
+]);
 
 function importFeature(
   feature: UnleashFeature,
@@ -166,7 +166,7 @@ function importFeature(
   return {
     key: name,
     type: values.type,
-    kind: KINDS[type] ?? 'release',
+    kind: KINDS.get(type) ?? 'release',
     tags: tagsOf(tags, note),
     variants: values.variants,
     settings: data,

@@ -19,12 +19,11 @@ export type Holds = When | boolean;
 /** What there is no condition for. The message says why. */
 export class NotCarried extends Error {}
 
-const FIELDS: Readonly<Record<string, string>> = { userId: 'targetingKey' };
 const SEM_VER = /^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
 
 /** The attribute that says what a field of Unleash's context says. Throws `NotCarried` where none can. */
 export function attributeOf(field: Json | undefined): string {
-  const name = typeof field === 'string' ? (FIELDS[field] ?? field) : '';
+  const name = field === 'userId' ? 'targetingKey' : typeof field === 'string' ? field : '';
   // A dot leads into an attribute here, and is part of the name there.
   if (name.includes('.') || !attributeSchema.safeParse(name).success) {
     throw new NotCarried(`the context field ${quoted(field)} cannot be the name of an attribute`);
