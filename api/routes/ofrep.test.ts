@@ -256,6 +256,15 @@ test('an address under /ofrep/ that is none, or cannot be read, is told in the s
   }
 });
 
+test('what could not be read again is served with its age', async (t) => {
+  const { ask } = ofrep(t, { served: { of: async () => environment }, ageSeconds: 90 });
+  const [one, all] = [await ask(`${BULK}/plain`), await ask(BULK)];
+  assert.deepEqual([one.statusCode, one.headers.age], [200, '90']);
+  assert.deepEqual([all.statusCode, all.headers.age], [200, '90']);
+  const fresh = ofrep(t, { served: { of: async () => environment } });
+  assert.equal((await fresh.ask(BULK)).headers.age, undefined);
+});
+
 test('a key of an environment that is not there finds no flag', async (t) => {
   const { ask } = ofrep(t);
   assert.equal((await ask(BULK, {}, 'lost-key')).statusCode, 404);

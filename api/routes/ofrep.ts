@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Clock } from '../../commands/clock.ts';
 import { evaluateFlagsSchema } from '../../schemas/commands/ofrep.ts';
-import type { Epoch } from '../../schemas/envelope.ts';
+import type { Epoch, Position, StreamId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import {
   type OfrepEventStream,
@@ -33,6 +33,8 @@ export interface OfrepServices {
   readonly epoch: () => Epoch;
   readonly flags: {
     readonly served: ServedFlags;
+    /** Seconds since an environment was last known to be what the log says; null: it is so now. */
+    ageSeconds(stream: StreamId): number | null;
     /** Null: nobody is told of changes. */
     readonly streams: ChangeStreams | null;
   };
@@ -48,8 +50,7 @@ function evaluateOne(request: Asked, { clock, flags }: OfrepServices): Answer | 
   if (typeof context === 'string') return invalidContext(key, context);
   const answer = (environment: ServedEnvironment | null) =>
     singleAnswer(environment, key, context, use, clock.now());
-  const environment = flags.served.of(stream, request.atLeast);
-  return environment instanceof Promise ? environment.then(answer) : answer(environment);
+  return fromServed(flags, stream, request.atLeast, answer);
 }
 
 function evaluateEach(request: Asked, services: OfrepServices): Answer | Promise<Answer> {
@@ -88,8 +89,24 @@ function evaluateEach(request: Asked, services: OfrepServices): Answer | Promise
   const { atLeast } = request;
   // Positions sort by plain comparison.
   const through = hinted !== undefined && (atLeast === undefined || hinted > atLeast) ? hinted : atLeast;
-  const environment = services.flags.served.of(reader.stream, through);
-  return environment instanceof Promise ? environment.then(answer) : answer(environment);
+  return fromServed(services.flags, reader.stream, through, answer);
+}
+
+/** With `Age` (RFC 9111 §5.1), where it is of an environment that could not be read again. */
+function fromServed(
+  flags: OfrepServices['flags'],
+  stream: StreamId,
+  through: Position | undefined,
+  answerOf: (environment: ServedEnvironment | null) => Answer | Promise<Answer>,
+): Answer | Promise<Answer> {
+  const environment = flags.served.of(stream, through);
+  // What is known to be fresh is there at once.
+  if (!(environment instanceof Promise)) return answerOf(environment);
+  return environment.then(async (found) => {
+    const age = flags.ageSeconds(stream);
+    const answer = await answerOf(found);
+    return age === null ? answer : { ...answer, headers: { ...answer.headers, age: String(age) } };
+  });
 }
 
 const NO_ENVIRONMENT: Answer = {

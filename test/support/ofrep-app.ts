@@ -19,13 +19,15 @@ export interface OfrepApp {
 export interface OfrepAppOptions {
   readonly streams?: ChangeStreams | null;
   readonly served?: OfrepServices['flags']['served'];
+  /** Of what is served; null unless given. */
+  readonly ageSeconds?: number;
 }
 
 /** `credential`s besides those of `flagsCallers`: `suspended` and `stale` are refused for that. */
 export function ofrepApp(
   t: { after(fn: () => unknown): void },
   environment: ServedEnvironment,
-  { streams = null, served }: OfrepAppOptions = {},
+  { streams = null, served, ageSeconds }: OfrepAppOptions = {},
 ): OfrepApp {
   const serving = handMadeServing(environment);
   const deps: ApiDeps<OfrepServices> = {
@@ -54,7 +56,7 @@ export function ofrepApp(
     services: {
       clock: systemClock,
       epoch: () => EPOCH,
-      flags: { served: served ?? serving.served, streams },
+      flags: { served: served ?? serving.served, ageSeconds: () => ageSeconds ?? null, streams },
     },
   };
   const ofrep: OfrepApp = { app: buildApp(deps, ofrepRoutes), serving, busySeconds: null };
