@@ -21,15 +21,15 @@ export interface OfrepAnswer {
   readonly body: string;
 }
 
-/** A flag that the key may not see is answered like one that is not there. Null: there is no such environment. */
+/** A flag that the key may not see is answered like one that is not there. */
 export function singleAnswer(
-  environment: ServedEnvironment | null,
+  { flags }: ServedEnvironment,
   key: string,
   context: EvaluationContext,
   use: FlagsUse,
   nowMs: number,
 ): OfrepAnswer {
-  const flag = environment?.flags.get(key);
+  const flag = flags.get(key);
   if (!flag || !isShown(flag, use)) {
     return { status: 404, body: failureText(key, 'FLAG_NOT_FOUND', 'There is no such flag here.') };
   }

@@ -265,11 +265,12 @@ test('what could not be read again is served with its age', async (t) => {
   assert.equal((await fresh.ask(BULK)).headers.age, undefined);
 });
 
-test('a key of an environment that is not there finds no flag', async (t) => {
+test('a key whose environment has not been read yet is told to come again', async (t) => {
   const { ask } = ofrep(t);
-  assert.equal((await ask(BULK, {}, 'lost-key')).statusCode, 404);
-  const one = await ask(`${BULK}/plain`, {}, 'lost-key');
-  assert.equal(one.json<{ errorCode: string }>().errorCode, 'FLAG_NOT_FOUND');
+  for (const url of [BULK, `${BULK}/plain`]) {
+    const answer = await ask(url, {}, 'early-key');
+    assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '1']);
+  }
 });
 
 test('the document of these routes holds together, and its examples are what their schemas take', () => {

@@ -48,7 +48,7 @@ function evaluateOne(request: Asked, { clock, flags }: OfrepServices): Answer | 
   const { use, stream } = flagsReader(request.caller);
   const context = contextOf(request.body);
   if (typeof context === 'string') return invalidContext(key, context);
-  const answer = (environment: ServedEnvironment | null) =>
+  const answer = (environment: ServedEnvironment) =>
     singleAnswer(environment, key, context, use, clock.now());
   return fromServed(flags, stream, request.atLeast, answer);
 }
@@ -65,8 +65,7 @@ function evaluateEach(request: Asked, services: OfrepServices): Answer | Promise
   const reader = flagsReader(request.caller);
   const streamWindow = services.flags.streams?.window() ?? 0;
   const asked = { use: reader.use, omitCodeDefaults: omitCodeDefaults === 'true', streamWindow, context };
-  const answer = (environment: ServedEnvironment | null): Answer | Promise<Answer> => {
-    if (environment === null) return NO_ENVIRONMENT;
+  const answer = (environment: ServedEnvironment): Answer | Promise<Answer> => {
     const headers: Record<string, string> = {};
     if (!environment.readsClock) {
       headers.etag = bulkEtag(services.epoch(), environment.position, asked);
@@ -97,22 +96,23 @@ function fromServed(
   flags: OfrepServices['flags'],
   stream: StreamId,
   through: Position | undefined,
-  answerOf: (environment: ServedEnvironment | null) => Answer | Promise<Answer>,
+  answerOf: (environment: ServedEnvironment) => Answer | Promise<Answer>,
 ): Answer | Promise<Answer> {
   const environment = flags.served.of(stream, through);
   // What is known to be fresh is there at once.
-  if (!(environment instanceof Promise)) return answerOf(environment);
+  if (!(environment instanceof Promise)) return answerOf(present(environment));
   return environment.then(async (found) => {
     const age = flags.ageSeconds(stream);
-    const answer = await answerOf(found);
+    const answer = await answerOf(present(found));
     return age === null ? answer : { ...answer, headers: { ...answer.headers, age: String(age) } };
   });
 }
 
-const NO_ENVIRONMENT: Answer = {
-  status: 404,
-  body: JSON.stringify({ errorCode: 'GENERAL', errorDetails: 'The environment of this key is not there.' }),
-};
+/** A key is issued for an environment that is there, and none is ever removed. */
+function present(environment: ServedEnvironment | null): ServedEnvironment {
+  if (environment !== null) return environment;
+  throw new PlinthError('projection_behind', 'The environment of this key has not been read yet.');
+}
 
 const error = (description: string): ResponseSpec => ({
   description,
@@ -186,11 +186,6 @@ export const ofrepRoutes = [
         description: 'Nothing can be evaluated for this.',
         schema: ofrepBulkFailureSchema,
         example: { errorCode: 'INVALID_CONTEXT', errorDetails: '`context` is an object.' },
-      },
-      404: {
-        description: 'The environment of the key is not there.',
-        schema: ofrepBulkFailureSchema,
-        example: { errorCode: 'GENERAL', errorDetails: 'The environment of this key is not there.' },
       },
       ...refusals,
     },

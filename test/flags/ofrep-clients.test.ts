@@ -172,8 +172,8 @@ describe('OpenFeature clients', () => {
     assert.equal(atBrowser.getBooleanValue('checkout', false), true);
   });
 
-  test('a browser with a wrong key, or whose environment is gone, knows that it is not served', async () => {
-    for (const key of ['nobodys-key', 'lost-key']) {
+  test('a browser with a wrong key, or whose environment is not there yet, knows that it is not served', async () => {
+    for (const key of ['nobodys-key', 'early-key']) {
       await assert.rejects(browser(`not-served-${key}`, key));
       const client = WebFeatures.getClient(`not-served-${key}`);
       assert.equal(client.getBooleanValue('checkout', true), true);

@@ -113,5 +113,8 @@ const callerOf = (keyId: string, use: FlagsUse, environment = KEYS): Caller => (
 export const flagsCallers: Readonly<Record<string, Caller>> = {
   'server-key': callerOf('key_000000000011', 'flags-server'),
   'client-key': callerOf('key_000000000012', 'flags-client'),
-  'lost-key': callerOf('key_000000000013', 'flags-server', { project: 'shop', environment: 'nowhere' }),
+  'early-key': callerOf('key_000000000013', 'flags-server', {
+    project: 'shop',
+    environment: 'made-just-now',
+  }),
 };
