@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { InjectOptions } from 'fastify';
+import { InProcessLimiter } from '../../infra/limiter/in-process-limiter.ts';
+import { systemClock } from '../../infra/system-clock.ts';
 import { type Position, positionToken } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import { type OfrepAppOptions, ofrepApp } from '../../test/support/ofrep-app.ts';
@@ -9,6 +11,7 @@ import { answerChecker } from '../../test/support/openapi-answers.ts';
 import { operationsOf, resolve } from '../../test/support/openapi-operations.ts';
 import { EPOCH } from '../../test/support/scratch-api.ts';
 import { servedEnvironment } from '../../test/support/served-flags.ts';
+import { clientLimit } from '../flags/client-limit.ts';
 import type { FlagsReader } from '../flags/flags-use.ts';
 import type { ServedEnvironment } from '../flags/served-environment.ts';
 import { openApiDocument } from '../openapi/document.ts';
@@ -254,6 +257,21 @@ test('an address under /ofrep/ that is none, or cannot be read, is told in the s
     assert.match(String(answer.headers['content-type']), /^application\/json/, url);
     assert.ok(answer.json<{ errorDetails: string }>().errorDetails.length > 0, url);
   }
+});
+
+test('what one address asks with a client key is limited, and a server key is not', async (t) => {
+  const { ask } = ofrep(t, { clientLimit: clientLimit(new InProcessLimiter(systemClock), 2) });
+  const asked = async (key: string) => {
+    const statuses: number[] = [];
+    for (const url of [BULK, `${BULK}/plain`, `${BULK}/`, BULK]) {
+      const answer = await ask(url, {}, key);
+      statuses.push(answer.statusCode);
+      if (answer.statusCode === 429) assert.ok(Number(answer.headers['retry-after']) >= 1);
+    }
+    return statuses;
+  };
+  assert.deepEqual(await asked('client-key'), [200, 200, 429, 429]);
+  assert.deepEqual(await asked('server-key'), [200, 200, 200, 200]);
 });
 
 test('what could not be read again is served with its age', async (t) => {

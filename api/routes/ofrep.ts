@@ -13,6 +13,7 @@ import {
   ofrepFailureSchema,
 } from '../../schemas/views/ofrep.ts';
 import { bulkEtag, namesEtag, positionInEtag } from '../flags/bulk-etag.ts';
+import type { ClientLimit } from '../flags/client-limit.ts';
 import { evaluateAll } from '../flags/evaluate-all.ts';
 import { contextOf } from '../flags/evaluation-context.ts';
 import { type FlagsReader, flagsReader } from '../flags/flags-use.ts';
@@ -31,17 +32,26 @@ export interface ChangeStreams {
 export interface OfrepServices {
   readonly clock: Clock;
   readonly epoch: () => Epoch;
-  readonly flags: {
-    readonly served: ServedFlags;
+  readonly flags: ServedFlags & {
     /** Seconds since an environment was last known to be what the log says; null: it is so now. */
     ageSeconds(stream: StreamId): number | null;
-    /** Null: nobody is told of changes. */
-    readonly streams: ChangeStreams | null;
   };
+  /** Absent: nobody is told of changes. */
+  readonly flagStreams?: ChangeStreams;
+  /** What one address may ask with a client's key. Absent: anything. */
+  readonly clientLimit?: ClientLimit;
 }
 
 const defineRoute = routesOf<OfrepServices>();
 type Asked = RouteRequest<unknown, unknown, unknown>;
+
+/** The limit is judged first: at once, unless processes share it. */
+const limited =
+  (evaluate: (request: Asked, services: OfrepServices) => Answer | Promise<Answer>) =>
+  (request: Asked, services: OfrepServices): Answer | Promise<Answer> => {
+    const waiting = services.clientLimit?.(request.caller, request.peerIp);
+    return waiting ? waiting.then(() => evaluate(request, services)) : evaluate(request, services);
+  };
 
 function evaluateOne(request: Asked, { clock, flags }: OfrepServices): Answer | Promise<Answer> {
   const { key } = request.params as { readonly key: string };
@@ -63,7 +73,7 @@ function evaluateEach(request: Asked, services: OfrepServices): Answer | Promise
     return { status: 400, body: JSON.stringify({ errorCode: 'INVALID_CONTEXT', errorDetails: context }) };
   }
   const reader = flagsReader(request.caller);
-  const streamWindow = services.flags.streams?.window() ?? 0;
+  const streamWindow = services.flagStreams?.window() ?? 0;
   const asked = { use: reader.use, omitCodeDefaults: omitCodeDefaults === 'true', streamWindow, context };
   const answer = (environment: ServedEnvironment): Answer | Promise<Answer> => {
     const headers: Record<string, string> = {};
@@ -75,7 +85,7 @@ function evaluateEach(request: Asked, services: OfrepServices): Answer | Promise
     const told = (members: string): Answer => ({
       status: 200,
       headers,
-      body: bulkText(members, services.flags.streams?.of(reader, streamWindow) ?? []),
+      body: bulkText(members, services.flagStreams?.of(reader, streamWindow) ?? []),
     });
     const members = evaluateAll(
       environment.flags.values(),
@@ -98,7 +108,7 @@ function fromServed(
   through: Position | undefined,
   answerOf: (environment: ServedEnvironment) => Answer | Promise<Answer>,
 ): Answer | Promise<Answer> {
-  const environment = flags.served.of(stream, through);
+  const environment = flags.of(stream, through);
   // What is known to be fresh is there at once.
   if (!(environment instanceof Promise)) return answerOf(present(environment));
   return environment.then(async (found) => {
@@ -189,7 +199,7 @@ export const ofrepRoutes = [
       },
       ...refusals,
     },
-    handler: evaluateEach,
+    handler: limited(evaluateEach),
   }),
   defineRoute({
     method: 'POST',
@@ -228,9 +238,10 @@ export const ofrepRoutes = [
       ...refusals,
     },
     // Some clients ask for all with a slash at the end, which is a key of no characters.
-    handler: (request, services) =>
+    handler: limited((request, services) =>
       (request.params as { readonly key: string }).key === ''
         ? evaluateEach(request, services)
         : evaluateOne(request, services),
+    ),
   }),
 ];

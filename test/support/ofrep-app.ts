@@ -2,7 +2,8 @@
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../api/app.ts';
 import type { ApiDeps } from '../../api/deps.ts';
-import type { ServedEnvironment } from '../../api/flags/served-environment.ts';
+import type { ClientLimit } from '../../api/flags/client-limit.ts';
+import type { ServedEnvironment, ServedFlags } from '../../api/flags/served-environment.ts';
 import { type ChangeStreams, type OfrepServices, ofrepRoutes } from '../../api/routes/ofrep.ts';
 import { systemClock, systemRandom } from '../../infra/system-clock.ts';
 import { PlinthError } from '../../schemas/errors.ts';
@@ -17,8 +18,9 @@ export interface OfrepApp {
 }
 
 export interface OfrepAppOptions {
-  readonly streams?: ChangeStreams | null;
-  readonly served?: OfrepServices['flags']['served'];
+  readonly streams?: ChangeStreams;
+  readonly clientLimit?: ClientLimit;
+  readonly served?: ServedFlags;
   /** Of what is served; null unless given. */
   readonly ageSeconds?: number;
 }
@@ -27,7 +29,7 @@ export interface OfrepAppOptions {
 export function ofrepApp(
   t: { after(fn: () => unknown): void },
   environment: ServedEnvironment,
-  { streams = null, served, ageSeconds }: OfrepAppOptions = {},
+  { streams, clientLimit, served, ageSeconds }: OfrepAppOptions = {},
 ): OfrepApp {
   const serving = handMadeServing(environment);
   const deps: ApiDeps<OfrepServices> = {
@@ -56,7 +58,12 @@ export function ofrepApp(
     services: {
       clock: systemClock,
       epoch: () => EPOCH,
-      flags: { served: served ?? serving.served, ageSeconds: () => ageSeconds ?? null, streams },
+      flags: {
+        of: (stream, atLeast) => (served ?? serving.served).of(stream, atLeast),
+        ageSeconds: () => ageSeconds ?? null,
+      },
+      ...(streams && { flagStreams: streams }),
+      ...(clientLimit && { clientLimit }),
     },
   };
   const ofrep: OfrepApp = { app: buildApp(deps, ofrepRoutes), serving, busySeconds: null };
