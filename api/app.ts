@@ -7,6 +7,7 @@ import Fastify, {
 } from 'fastify';
 import type { ApiDeps } from './deps.ts';
 import { openApiDocument } from './openapi/document.ts';
+import { eventStreams } from './plugins/event-streams.ts';
 import { closeGracefully } from './plugins/graceful-close.ts';
 import { acceptJsonBodies } from './plugins/json-body.ts';
 import { pathIndex } from './plugins/path-index.ts';
@@ -87,12 +88,13 @@ export function buildApp<S>(deps: ApiDeps<S>, domainRoutes: readonly Route<S>[])
     }
     done();
   });
-  tellOfRequests(app, deps);
+  const tell = tellOfRequests(app, deps);
+  const streams = eventStreams(app, deps.clock, tell);
   closeGracefully(app, deps.clock);
 
   const routes = everyRoute(domainRoutes, deps, () => document);
   const document = openApiDocument(routes, deps.version);
-  registerRoutes(app, deps, routes);
+  registerRoutes(app, deps, streams, routes);
   return app;
 
   function dress(request: FastifyRequest, reply: FastifyReply): void {

@@ -8,6 +8,7 @@ import type { Position, StreamId, TenantId } from '../schemas/envelope.ts';
 import type { ErrorCode } from '../schemas/errors.ts';
 import type { Permission } from '../schemas/permissions.ts';
 import type { Caller } from './deps.ts';
+import type { EventConnection } from './event-connection.ts';
 import type { TraceContext } from './plugins/trace-context.ts';
 
 /**
@@ -74,6 +75,8 @@ export interface RouteSpec<
    * handler is given what came in as it is, and what it answers is JSON text.
    */
   readonly raw?: boolean;
+  /** Pages of any origin may ask. */
+  readonly cors?: boolean;
   handler(request: RouteRequest<Parsed<P>, Parsed<Q>, Parsed<B>>, services: S): Promise<Answer> | Answer;
 }
 
@@ -96,6 +99,8 @@ export interface RouteRequest<P = unknown, Q = unknown, B = unknown> {
   readonly accept: string;
   /** The raw `If-None-Match` header. */
   readonly ifNoneMatch: string | undefined;
+  /** Of an event source that comes again: the id of what it saw last. */
+  readonly lastEventId: string | undefined;
   /** Aborts when the client has gone away. */
   readonly signal: AbortSignal;
   /**
@@ -117,6 +122,11 @@ export interface Answer {
   readonly version?: number;
   /** Answered as `Idempotency-Replayed: true`. */
   readonly replayed?: boolean;
+  /**
+   * Instead of a body: the answer is an event stream, and this feeds it until its signal aborts. Until it has
+   * sent something it may throw what the route refuses with. HEAD does not call it.
+   */
+  readonly stream?: (connection: EventConnection) => void | Promise<void>;
 }
 
 /** A route with its types forgotten, as the mechanism sees it. */

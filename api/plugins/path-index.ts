@@ -22,6 +22,6 @@ export function pathIndex(app: FastifyInstance): (path: string) => readonly stri
       if (entry.pattern.test(path)) for (const method of entry.methods) methods.add(method);
     }
     if (methods.has('GET')) methods.add('HEAD');
-    return methods.size === 0 ? [] : [...methods, 'OPTIONS'].sort();
+    return methods.size === 0 ? [] : [...methods.add('OPTIONS')].sort();
   };
 }

@@ -6,6 +6,8 @@ import type { ApiDeps } from '../deps.ts';
 import type { Answer, Route } from '../route.ts';
 import { demandAcceptable } from './accept.ts';
 import { accessHook } from './access.ts';
+import { allowOrigins, answerPreflights } from './cors.ts';
+import type { EventStreams } from './event-streams.ts';
 import { idempotencyKeyOf } from './idempotency-key.ts';
 import { etagOf, ifMatchVersion } from './if-match.ts';
 import { MAX_BODY_BYTES } from './json-body.ts';
@@ -13,11 +15,22 @@ import { POSITION_HEADER, positionOf } from './position.ts';
 import { HandledRequest } from './route-request.ts';
 import { validate } from './validate.ts';
 
-export function registerRoutes<S>(app: FastifyInstance, deps: ApiDeps<S>, routes: readonly Route<S>[]): void {
-  for (const route of routes) registerRoute(app, deps, route);
+export function registerRoutes<S>(
+  app: FastifyInstance,
+  deps: ApiDeps<S>,
+  streams: EventStreams,
+  routes: readonly Route<S>[],
+): void {
+  for (const route of routes) registerRoute(app, deps, streams, route);
+  answerPreflights(app, routes);
 }
 
-function registerRoute<S>(app: FastifyInstance, deps: ApiDeps<S>, route: Route<S>): void {
+function registerRoute<S>(
+  app: FastifyInstance,
+  deps: ApiDeps<S>,
+  streams: EventStreams,
+  route: Route<S>,
+): void {
   const produces = producedTypes(route);
   const access = accessHook(deps, route.access);
   const schemas = { params: route.params, query: route.query, body: route.body };
@@ -28,6 +41,7 @@ function registerRoute<S>(app: FastifyInstance, deps: ApiDeps<S>, route: Route<S
     config: { template: route.path, operationId: route.operationId },
     schema: { response: route.raw ? {} : responseSchemas(route) },
     onRequest(request, reply, done) {
+      if (route.cors) allowOrigins(reply);
       try {
         demandAcceptable(request, produces);
       } catch (error) {
@@ -49,7 +63,9 @@ function registerRoute<S>(app: FastifyInstance, deps: ApiDeps<S>, route: Route<S
             ? undefined
             : positionOf(headers[POSITION_HEADER], deps.epoch()),
       });
-      return send(deps, route, reply, await route.handler(handled as never, deps.services));
+      const answer = await route.handler(handled as never, deps.services);
+      if (answer.stream) return streams.open(request, reply, answer);
+      return send(deps, route, reply, answer);
     },
   });
 }

@@ -1,5 +1,5 @@
 /** One log line and one observation an answer: by route template, never by address or body. */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ApiDeps } from '../deps.ts';
 
 declare module 'fastify' {
@@ -9,10 +9,13 @@ declare module 'fastify' {
   }
 }
 
+type Tell = (request: FastifyRequest, reply: FastifyReply) => void;
+
 export const UNMATCHED = 'unmatched';
 
-export function tellOfRequests(app: FastifyInstance, deps: Pick<ApiDeps<unknown>, 'observe'>): void {
-  app.addHook('onResponse', (request, reply, done) => {
+/** Answers what tells of an answer that goes on, when it begins: how long it then lasts is no latency. */
+export function tellOfRequests(app: FastifyInstance, deps: Pick<ApiDeps<unknown>, 'observe'>): Tell {
+  const tell = (request: FastifyRequest, reply: FastifyReply) => {
     const route = request.routeOptions.config.template ?? UNMATCHED;
     const { method } = request;
     const { statusCode: status, elapsedTime: ms } = reply;
@@ -32,6 +35,10 @@ export function tellOfRequests(app: FastifyInstance, deps: Pick<ApiDeps<unknown>
       },
       'answered',
     );
+  };
+  app.addHook('onResponse', (request, reply, done) => {
+    if (!request.streaming) tell(request, reply);
     done();
   });
+  return tell;
 }

@@ -77,6 +77,11 @@ export class HandledRequest implements RouteRequest {
     return this.#request.headers['if-none-match'];
   }
 
+  get lastEventId(): string | undefined {
+    const { 'last-event-id': id } = this.#request.headers;
+    return typeof id === 'string' && id !== '' ? id : undefined;
+  }
+
   get signal(): AbortSignal {
     if (!this.#signal) {
       const controller = new AbortController();

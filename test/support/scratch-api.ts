@@ -137,6 +137,7 @@ export interface ScratchApi {
 export async function scratchApi(
   t: { after(fn: () => unknown): void },
   overrides: Partial<ApiDeps<null>> = {},
+  moreRoutes: readonly Route<null>[] = [],
 ): Promise<ScratchApi> {
   const observed: ScratchApi['observed'] = [];
   const deps: ApiDeps<null> = {
@@ -157,7 +158,7 @@ export async function scratchApi(
     services: null,
     ...overrides,
   };
-  const app = buildApp(deps, scratchRoutes);
+  const app = buildApp(deps, [...scratchRoutes, ...moreRoutes]);
   t.after(() => app.close());
   await app.ready();
   return { app, observed };
