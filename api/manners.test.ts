@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import { answerChecker } from '../test/support/openapi-answers.ts';
-import { operationsOf } from '../test/support/openapi-operations.ts';
+import { type Operation, operationsOf } from '../test/support/openapi-operations.ts';
 import { type RunningApp, runningApp } from '../test/support/running-app.ts';
 
 interface KeyBody {
@@ -210,7 +210,10 @@ describe('manners', () => {
       // What is parked, or the text of a key, no example can know.
       if (operation.body === null || /parked/.test(operation.path)) continue;
       if (/verify|leaked|admin-keys|suspend|resume/.test(operation.path)) continue;
-      const url = operation.path.replace('{id}', id).replace('{ownerId}', 'example-owner');
+      const url = operation.path
+        .replace('{id}', id)
+        .replace('{ownerId}', 'example-owner')
+        .replace(/\{(\w+)\}/g, (_, name: string) => exampleOf(operation, name));
       if (/\/revoke$/.test(operation.path) && operation.path.includes('{id}')) continue;
       const answer = await ask(operation.method, url, operation.bodyExample as object);
       assert.ok(answer.statusCode < 300, `${operation.operationId}: ${answer.payload}`);
@@ -227,3 +230,9 @@ describe('manners', () => {
     assert.ok(taken >= 10, `${taken}`);
   });
 });
+
+/** Of a parameter of the path: what the document shows, which a running house has. */
+function exampleOf({ parameters }: Operation, name: string): string {
+  const { examples } = parameters.find((parameter) => parameter.name === name)!.schema;
+  return String((examples as readonly unknown[])[0]);
+}

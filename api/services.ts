@@ -7,6 +7,7 @@ import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStore } from '../projections/store.ts';
 import type { GroupMembers } from '../projections/who-works.ts';
 import type { Epoch } from '../schemas/envelope.ts';
+import type { FlagSets } from './flags/flag-sets.ts';
 import { routesOf } from './route.ts';
 import type { Limiter } from './verify/limiter.ts';
 import type { Verifier } from './verify/verifier.ts';
@@ -29,6 +30,7 @@ export interface Services {
   readonly cursorKey: Uint8Array;
   readonly verifier: Pick<Verifier, 'verify' | 'verifyMany'>;
   readonly limiter: Pick<Limiter, 'shared'>;
+  readonly flags: Pick<FlagSets, 'of' | 'ageSeconds'>;
 }
 
 export const defineRoute = routesOf<Services>();

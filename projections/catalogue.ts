@@ -1,4 +1,5 @@
 /** Every projection, one line each: what the projector runs, and the command line lists. */
+import { flagTextsProjection } from './flags/flag-texts-projection.ts';
 import { flagsProjection } from './flags/flags-projection.ts';
 import { keyListProjection } from './keys/key-list-projection.ts';
 import { keysProjection } from './keys/keys-projection.ts';
@@ -12,4 +13,5 @@ export const projectionCatalogue: readonly Projection[] = [
   tenantsProjection,
   usageProjection,
   flagsProjection,
+  flagTextsProjection,
 ];

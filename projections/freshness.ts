@@ -154,6 +154,15 @@ export class Freshness {
     return this.#window.clear(stamp.position, streams);
   }
 
+  /** When an entry was last known to be right, in milliseconds; null: that is not known any more. */
+  clearAtMs(stamp: Stamp, streams: readonly StreamId[]): number | null {
+    const poll = this.#poll;
+    if (poll === null || stamp.epoch !== poll.stamp.epoch || stamp.revision !== poll.stamp.revision) {
+      return null;
+    }
+    return this.#window.clear(stamp.position, streams) ? poll.startedMs : null;
+  }
+
   /** The last change of a stream that is known here; undefined: none is. */
   readonly changed = (stream: StreamId): Position | undefined => this.#window.last(stream);
 

@@ -252,6 +252,13 @@ export const settingSpecs = {
     'a whole number from 100 to 10000000',
     'Keys that verify holds in memory, about 2 KB each.',
   ),
+  flagsGraceSeconds: setting(
+    'PLINTH_FLAGS_GRACE_SECONDS',
+    whole(0, 30 * 86_400),
+    '86400',
+    'a whole number of seconds from 0 to 2592000 (30 days)',
+    'How long flags are evaluated from what was read last while log and database are away.',
+  ),
   drainSeconds: setting(
     'PLINTH_DRAIN_SECONDS',
     whole(0, 300),

@@ -1,6 +1,7 @@
 /** What a flag is made of, each part with its limit: https://openfeature.dev/specification/glossary */
 import { z } from 'zod';
 import { isJsonObject, type Json } from './json.ts';
+import { toldInWords } from './json-schema.ts';
 
 /** Parts of a rollout are in units of 1/100,000. */
 export const WHOLE = 100_000;
@@ -134,6 +135,7 @@ const whenAt = (depth: number): z.ZodType<When> => {
   ] as const;
   if (depth === MAX_CONDITION_DEPTH) return z.union(leaf) as z.ZodType<When>;
   const inner = whenAt(depth + 1);
+  toldInWords.add(inner, { description: `A condition again, up to ${MAX_CONDITION_DEPTH} deep in all.` });
   const several = z.array(inner).min(1).max(MAX_CONDITIONS);
   return z.union([
     ...leaf,

@@ -44,10 +44,15 @@ export function serialiserSchema(schema: z.ZodType): JsonSchema {
   return lean(inlineSchema(schema, 'output')) as JsonSchema;
 }
 
+/** Schemas that a document tells in a sentence: spelled out they would repeat what is around them. */
+export const toldInWords = z.registry<{ readonly description: string }>();
+
 /** `z.json()` is any JSON at all; spelled out it refers to itself without end. */
 function anyJson(context: { zodSchema: z.core.$ZodTypes; jsonSchema: object }): void {
-  if (context.zodSchema._zod.def.type !== 'lazy') return;
+  const told = toldInWords.get(context.zodSchema as unknown as z.ZodType);
+  if (context.zodSchema._zod.def.type !== 'lazy' && !told) return;
   for (const key of Object.keys(context.jsonSchema)) delete (context.jsonSchema as JsonSchema)[key];
+  Object.assign(context.jsonSchema, told);
 }
 
 /** A `format` says the same in a word as the pattern that zod spells out. */

@@ -77,6 +77,17 @@ function hasFourDigitYear(instant: string): boolean {
   return Number.isNaN(atMs) || /^\d/.test(new Date(atMs).toISOString());
 }
 
+/** RFC 3339, or a position token as answers carry it. */
+export const asOfSchema = z.union([
+  instantSchema,
+  z
+    .string()
+    .regex(
+      /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:[0-9]{20}(?:[0-9]{20})?)?$/,
+      'a position is as an answer carried it',
+    ),
+]);
+
 export const allowedIpsSchema = z
   .array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()]))
   .max(MAX_ALLOWED_IPS);

@@ -1,6 +1,13 @@
 /** Schemas that the document names: those listed here, and every body and answer by its operation. */
 import type { z } from 'zod';
 import {
+  environmentViewSchema,
+  flagExplanationViewSchema,
+  flagInEnvironmentViewSchema,
+  flagViewSchema,
+  projectViewSchema,
+} from '../../schemas/views/flags.ts';
+import {
   explanationViewSchema,
   importedKeysViewSchema,
   issuedKeyViewSchema,
@@ -25,6 +32,11 @@ const views: Readonly<Record<string, z.ZodType>> = {
   Leak: leakViewSchema,
   KeyChange: keyChangeSchema,
   Explanation: explanationViewSchema,
+  Project: projectViewSchema,
+  Environment: environmentViewSchema,
+  Flag: flagViewSchema,
+  FlagInEnvironment: flagInEnvironmentViewSchema,
+  FlagExplanation: flagExplanationViewSchema,
   Tenant: tenantViewSchema,
   Verdict: verifyViewSchema,
   LimitStanding: limitViewSchema,

@@ -1,11 +1,16 @@
 /** One line a domain. */
 import type { Route } from '../route.ts';
 import type { Services } from '../services.ts';
+import { flagChangeRoutes } from './flag-changes.ts';
+import { flagReadRoutes } from './flag-reads.ts';
+import { flagRoutes } from './flags.ts';
 import { keyTimeTravelRoutes } from './key-time-travel.ts';
 import { keysManyRoutes } from './keys-many.ts';
 import { keyReadRoutes } from './keys-read.ts';
 import { keyWriteRoutes } from './keys-write.ts';
 import { projectionRoutes } from './projections.ts';
+import { projectRoutes } from './projects.ts';
+import { segmentRoutes } from './segments.ts';
 import { subjectRoutes } from './subjects.ts';
 import { tenantRoutes } from './tenants.ts';
 import { usageRoutes } from './usage.ts';
@@ -19,6 +24,11 @@ export const allRoutes: readonly Route<Services>[] = [
   ...keyReadRoutes,
   ...keyTimeTravelRoutes,
   ...usageRoutes,
+  ...projectRoutes,
+  ...flagRoutes,
+  ...flagChangeRoutes,
+  ...flagReadRoutes,
+  ...segmentRoutes,
   ...tenantRoutes,
   ...subjectRoutes,
   ...projectionRoutes,

@@ -69,6 +69,12 @@ export function conflictsWith(bases: Bases, flag: EditableFlag): readonly PartCh
     .filter(isChange);
 }
 
+/** The same where one may not have been there yet: then every part is new. */
+export function partsBetween(before: EditableFlag | undefined, after: EditableFlag): readonly PartChange[] {
+  if (before) return difference(before, after);
+  return [...partsOf(after)].map(([part, value]) => ({ part, before: null, after: value }));
+}
+
 /** What another state of the flag, or the flag in another environment, says otherwise. */
 export function difference(from: EditableFlag, to: EditableFlag): readonly PartChange[] {
   const [before, after] = [partsOf(from), partsOf(to)];

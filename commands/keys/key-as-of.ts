@@ -100,7 +100,8 @@ export async function eventsThrough(
   return decodeStream(deps.codec, end < 0 ? all : all.slice(0, end), all);
 }
 
-async function foldThrough<S, E>(
+/** The stream's state at the moment, and the last event that made it. */
+export async function foldThrough<S, E>(
   deps: AsOfDeps,
   evolve: Evolve<S, E>,
   initial: S,

@@ -2,7 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type DecodedEvent, type Epoch, type Position, positionToken } from '../../schemas/envelope.ts';
 import type { KeyEvent, OwnerEvent } from '../../schemas/events/keys.ts';
-import type { FieldChange, KeyChange } from '../../schemas/views/keys.ts';
+import type { FieldChange } from '../../schemas/views/changes.ts';
+import type { KeyChange } from '../../schemas/views/keys.ts';
 import type { Fact } from '../decider.ts';
 import { decodeStream, ownEvents } from '../decode-stream.ts';
 import { keyStream, ownerStream } from '../streams.ts';

@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../api/app.ts';
 import type { Readiness } from '../../api/deps.ts';
+import { flagServing } from '../../api/flags/flag-serving.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
 import { VERIFY_ROUTE } from '../../api/routes/verify.ts';
 import type { Services } from '../../api/services.ts';
@@ -106,8 +107,22 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       };
     },
   });
+  const flagChanges = postgresChangesSource(pool, 'flags', { clock });
+  const serving = flagServing({
+    log: engines.log,
+    readModels: engines.readModels,
+    changes: redis ? hurriedBy(redis.hints, 'flags', flagChanges) : flagChanges,
+    clock,
+    graceMs: settings.flagsGraceSeconds * 1000,
+    onFreshness: (event, detail) => {
+      metrics.noticed(`flags_${event}`);
+      if (event === 'halted')
+        log.error({ component: 'flags', detail }, 'no flag is evaluated until an operator acts');
+    },
+  });
   recorder.start();
   verifier.start();
+  serving.start();
 
   // Positions are handed out in the history that the head was last seen in.
   let epoch: Epoch = (await engines.log.head()).epoch;
@@ -131,6 +146,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     cursorKey: keyring.derive('cursor').reveal(),
     verifier,
     limiter,
+    flags: serving.sets,
   };
   const app = buildApp(
     {
@@ -152,6 +168,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     allRoutes,
   );
   const closeVerifier = async () => {
+    await serving.close();
     const lost = await verifier.close();
     await limits.close();
     const dropped = await recorder.close();

@@ -1,7 +1,8 @@
 /** The roles that give commands by themselves: what falls due with time, and what follows from events. */
-import { runReactor } from '../../commands/reactor.ts';
+import { type Reactor, runReactor } from '../../commands/reactor.ts';
 import { keysDueToExpire, keysOfOwner } from '../../projections/keys/due-keys.ts';
 import { catchUpErasures, runErasureFollower } from '../../workers/erasure-follower.ts';
+import { FLAG_SPREAD, flagSpread } from '../../workers/flag-spread.ts';
 import { OWNER_REVOCATION, ownerRevocation } from '../../workers/owner-revocation.ts';
 import { runScheduler } from '../../workers/scheduler.ts';
 import { postgresReactorCheckpoints } from '../postgres/reactor-checkpoints.ts';
@@ -12,7 +13,7 @@ import { tellReactor } from './tell-reactor.ts';
 import { tellScheduler } from './tell-scheduler.ts';
 
 /** Every reactor by the name of its checkpoint. */
-export const reactorNames: readonly string[] = [OWNER_REVOCATION];
+export const reactorNames: readonly string[] = [OWNER_REVOCATION, FLAG_SPREAD];
 
 /** How long a reactor waits for the read model that it asks; then it tries again. */
 const READ_WAIT_MS = 10_000;
@@ -51,7 +52,16 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
   const stop = new AbortController();
   const checkpoints = await postgresReactorCheckpoints(engines.pool);
   const scheduler = tellScheduler(log, clock);
-  const teller = tellReactor(log, clock, OWNER_REVOCATION);
+  const tellers = reactorNames.map((name) => tellReactor(log, clock, name));
+  const reactors: readonly Reactor[] = [
+    ownerRevocation(keyDeps, async (tenant, ownerId, { after, limit, atLeast }) => {
+      const { result } = await readModels.read('keys', { atLeast, waitMs: READ_WAIT_MS }, (tx, keys) =>
+        keysOfOwner(tx, keys, tenant, ownerId, { after, limit }),
+      );
+      return result;
+    }),
+    flagSpread(keyDeps),
+  ];
   const running = [
     runScheduler(keyDeps, {
       signal: stop.signal,
@@ -60,27 +70,20 @@ export async function startBackground(engines: Engines, log: Log): Promise<Backg
       ran: scheduler.ran,
       problemOf: problemOf(engines.settings),
     }),
-    runReactor(
-      { log: engines.log, codec, clock, checkpoints },
-      ownerRevocation(keyDeps, async (tenant, ownerId, { after, limit, atLeast }) => {
-        const { result } = await readModels.read('keys', { atLeast, waitMs: READ_WAIT_MS }, (tx, keys) =>
-          keysOfOwner(tx, keys, tenant, ownerId, { after, limit }),
-        );
-        return result;
-      }),
-      {
+    ...reactors.map((reactor, i) =>
+      runReactor({ log: engines.log, codec, clock, checkpoints }, reactor, {
         signal: stop.signal,
-        changed: teller.changed,
+        changed: tellers[i]!.changed,
         problemOf: problemOf(engines.settings),
-      },
+      }),
     ),
   ];
   return {
-    halted: teller.halted,
+    halted: () => Object.assign({}, ...tellers.map((teller) => teller.halted())),
     async stop() {
       stop.abort();
       await Promise.all(running);
-      teller.stop();
+      for (const teller of tellers) teller.stop();
       scheduler.stop();
     },
   };

@@ -9,7 +9,7 @@ import {
   variantsSchema,
   whenSchema,
 } from '../flag-values.ts';
-import { reasonSchema } from '../values.ts';
+import { asOfSchema, reasonSchema } from '../values.ts';
 import { variantSchemaSchema } from '../variant-schema.ts';
 
 const settings = flagSettingsSchema.shape;
@@ -53,3 +53,19 @@ export const putSegmentSchema = z.strictObject({
   reason: reasonSchema.nullable().default(null),
 });
 export type PutSegment = z.infer<typeof putSegmentSchema>;
+
+export const reasonQuerySchema = z.strictObject({ reason: reasonSchema.optional() });
+
+export const MAX_CONTEXT_CHARACTERS = 32 * 1024;
+/** OpenFeature's evaluation context: https://openfeature.dev/specification/sections/evaluation-context */
+export const evaluationContextSchema = z
+  .record(z.string(), z.json())
+  .refine(
+    (context) => JSON.stringify(context).length <= MAX_CONTEXT_CHARACTERS,
+    `at most ${MAX_CONTEXT_CHARACTERS} characters as JSON`,
+  );
+export const explainFlagSchema = z.strictObject({
+  context: evaluationContextSchema.default({}),
+  /** RFC 3339 time, or a position as an answer carried it; left out: now. */
+  asOf: asOfSchema.optional(),
+});

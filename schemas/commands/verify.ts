@@ -1,13 +1,6 @@
 /** What a caller asks of a verify: is this key good for this, now? */
 import { z } from 'zod';
-import {
-  instantSchema,
-  keyIdSchema,
-  limitNameSchema,
-  MAX_LIMITS,
-  MAX_SCOPES,
-  scopeSchema,
-} from '../values.ts';
+import { asOfSchema, keyIdSchema, limitNameSchema, MAX_LIMITS, MAX_SCOPES, scopeSchema } from '../values.ts';
 
 /** Longer than any key of ours and than most foreign ones. */
 export const MAX_KEY_CHARS = 512;
@@ -74,15 +67,7 @@ export type VerifyKey = z.infer<typeof verifyKeySchema>;
 export const explainVerifySchema = z.strictObject({
   keyId: keyIdSchema,
   /** RFC 3339, or a position token as answers carry it. */
-  asOf: z.union([
-    instantSchema,
-    z
-      .string()
-      .regex(
-        /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(?:[0-9]{20}(?:[0-9]{20})?)?$/,
-        'a position is as an answer carried it',
-      ),
-  ]),
+  asOf: asOfSchema,
   scopes: scopeQuerySchema.optional(),
   ip: ipSchema.optional(),
 });

@@ -14,6 +14,7 @@ import {
   scopesSchema,
 } from '../values.ts';
 import { verifyCodeSchema } from '../verify-codes.ts';
+import { type ChangeEntry, changeEntrySchema } from './changes.ts';
 
 /** In the order in which they hide each other, as verify judges them. */
 export const keyStatuses = ['revoked', 'disabled', 'not_yet_valid', 'expired', 'active'] as const;
@@ -118,28 +119,12 @@ export const leakViewSchema = z.strictObject({
 });
 export type LeakView = z.infer<typeof leakViewSchema>;
 
-export const fieldChangeSchema = z.strictObject({ field: z.string(), before: z.json(), after: z.json() });
-export type FieldChange = z.infer<typeof fieldChangeSchema>;
-
-export const keyChangeSchema = z.strictObject({
-  /** Type of the event, e.g. `key.scopes-changed`. */
-  type: z.string(),
-  at: instantSchema,
-  /** `<epoch>.<position>`: `asOf` it shows the key as this change left it. */
-  position: z.string(),
-  /** Version of the stream that the change is in. */
-  version: z.int(),
-  /** An opaque id: a key's, or `system:<role>`. */
-  actor: z.string(),
-  reason: z.string().nullable(),
-  changes: z.array(fieldChangeSchema),
-  correlationId: z.string(),
-});
-export type KeyChange = z.infer<typeof keyChangeSchema>;
+export const keyChangeSchema = changeEntrySchema;
+export type KeyChange = ChangeEntry;
 
 /** Oldest first. */
 export const keyHistoryViewSchema = z.strictObject({
-  changes: z.array(keyChangeSchema),
+  changes: z.array(changeEntrySchema),
   nextCursor: z.string().nullable(),
 });
 export type KeyHistoryView = z.infer<typeof keyHistoryViewSchema>;

@@ -104,7 +104,10 @@ test('after a restore that lost the tail, `log restored` says what goes on and w
   assert.ok(rows.length > 0);
   await database.end();
   const restored = JSON.parse(await ok(['log', 'restored', '--json'], env));
-  assert.deepEqual(restored.reactors, [{ reactor: 'owner-revocation', goesOn: true }]);
+  assert.deepEqual(restored.reactors, [
+    { reactor: 'owner-revocation', goesOn: true },
+    { reactor: 'flag-spread', goesOn: true },
+  ]);
   assert.equal((await holding.stop()).code, 0);
   const byName = new Map<string, { goesOn: boolean; next: string | null }>(
     restored.projections.map((p: { projection: string }) => [p.projection, p]),

@@ -1,6 +1,7 @@
 /** The whole API on a real PostgreSQL, with every role in this process. */
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../api/app.ts';
+import { flagServing } from '../../api/flags/flag-serving.ts';
 import type { OpenApiDocument } from '../../api/openapi/document.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
 import type { Services } from '../../api/services.ts';
@@ -114,6 +115,7 @@ export async function runningApp(t: Cleanup): Promise<RunningApp> {
     const { keys } = await list.catch(() => ({ keys: [] }));
     return (keys as unknown[]).length === 1;
   });
+  await makeFlag((path, body) => call('POST', path, admin.secret, body));
   const document = (await app.inject('/openapi.json')).json<OpenApiDocument>();
   return {
     app,
@@ -186,6 +188,9 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   });
   verifier.start();
   const readModels = postgresReadModels({ primary: pool, clock });
+  const flagChanges = postgresChangesSource(pool, 'flags', { clock });
+  const serving = flagServing({ log, readModels, changes: flagChanges, clock, graceMs: 3_600_000 });
+  serving.start();
   const { epoch } = await log.head();
   const digestKey = keyring.derive('request-digest');
   const services: Services = {
@@ -201,6 +206,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     cursorKey: keyring.derive('cursor').reveal(),
     verifier,
     limiter,
+    flags: serving.sets,
   };
   const app = buildApp(
     {
@@ -220,6 +226,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   t.after(async () => {
     await app.close();
     await verifier.close();
+    await serving.close();
     await recorder.close();
     stop.abort();
     await Promise.all([...runners, erasures]);
@@ -229,4 +236,13 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   });
   const hint = first.state.secrets.at(-1)!.hint ?? '';
   return { app, log, admin: { id: first.state.keyId, secret: first.secret!.reveal(), hint } };
+}
+
+/** The flag that the document's examples speak of. */
+async function makeFlag(post: (path: string, body: object) => Promise<unknown>): Promise<void> {
+  await post('/v1/projects', { project: 'shop' });
+  await post('/v1/projects/shop/environments', { environment: 'staging' });
+  await post('/v1/projects/shop/environments', { environment: 'production' });
+  await post('/v1/projects/shop/flags', { flag: 'new-checkout' });
+  await post('/v1/projects/shop/environments/production/flags/new-checkout/on', {});
 }

@@ -1,0 +1,60 @@
+/** Everything that serves flags in a process, put together. */
+import type { Clock } from '../../commands/clock.ts';
+import type { EventLog } from '../../commands/event-log.ts';
+import type { ChangesSource } from '../../projections/changes.ts';
+import { ConfirmedStamps } from '../../projections/confirmed-stamps.ts';
+import { servedRows } from '../../projections/flags/served-rows.ts';
+import { Freshness, type FreshnessEvent } from '../../projections/freshness.ts';
+import type { Stamp } from '../../projections/projection.ts';
+import type { ReadModels } from '../../projections/read-models.ts';
+import { type EnvironmentChange, FlagSets } from './flag-sets.ts';
+import { toldChanges } from './told-changes.ts';
+
+export interface FlagServingDeps {
+  readonly log: Pick<EventLog, 'head' | 'eventIdAt'>;
+  readonly readModels: ReadModels;
+  /** Of the projection `flags`. */
+  readonly changes: ChangesSource;
+  readonly clock: Clock;
+  /** How long what was read last is served while nothing can be read. */
+  readonly graceMs: number;
+  readonly changed?: (change: EnvironmentChange) => void;
+  readonly onFreshness?: (event: FreshnessEvent, detail: string) => void;
+}
+
+export interface FlagServing {
+  readonly sets: FlagSets;
+  readonly freshness: Freshness;
+  start(): void;
+  close(): Promise<void>;
+}
+
+/** How long a read waits until its server has come as far as the latest poll. */
+const READ_WAIT_MS = 1_000;
+
+export function flagServing(deps: FlagServingDeps): FlagServing {
+  const { log, readModels, clock, graceMs, changed, onFreshness } = deps;
+  const told = toldChanges(deps.changes, (streams) => {
+    for (const stream of sets.streams()) if (streams.has(stream)) void sets.refresh(stream);
+  });
+  const freshness = new Freshness({ log, changes: told, clock, ...(onFreshness && { on: onFreshness }) });
+  const saw = (stamp: Stamp) => freshness.saw(stamp);
+  const confirmed = new ConfirmedStamps({ log, clock, saw, polled: () => freshness.polled() });
+  freshness.onDrop(() => confirmed.drop());
+  const sets: FlagSets = new FlagSets({
+    async load(stream, after) {
+      const atLeast = freshness.polled()?.position;
+      const options = atLeast === undefined ? {} : { atLeast, waitMs: READ_WAIT_MS };
+      const read = await readModels.read('flags', options, (tx, tables) =>
+        servedRows(tx, tables, stream, after),
+      );
+      return { stamp: read.stamp, rows: read.result };
+    },
+    freshness,
+    confirm: (stamp) => confirmed.confirm(stamp),
+    clock,
+    graceMs,
+    ...(changed && { changed }),
+  });
+  return { sets, freshness, start: () => freshness.start(), close: () => freshness.close() };
+}

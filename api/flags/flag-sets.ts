@@ -1,0 +1,238 @@
+/**
+ * The environments that this process serves, compiled, each with the stamp of the snapshot that it was read
+ * in. One that is fresh enough to trust is answered at once; another one is read again, and only what has
+ * changed of it. Where nothing can be read, what was read last goes on being served for a stated grace.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Clock } from '../../commands/clock.ts';
+import { type CompiledEnvironment, compileEnvironment } from '../../commands/flags/compile-environment.ts';
+import { noEnvironment } from '../../commands/flags/environment-state.ts';
+import type { ServedRows } from '../../projections/flags/served-rows.ts';
+import type { Freshness } from '../../projections/freshness.ts';
+import type { Stamp } from '../../projections/projection.ts';
+import { withDeadline } from '../../projections/single-flight.ts';
+import { type Position, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
+import { PlinthError } from '../../schemas/errors.ts';
+import type { ServedEnvironment, ServedFlag, ServedFlags } from './served-environment.ts';
+
+/** Reads what has changed after a position, in one snapshot on one server. */
+export type LoadEnvironment = (
+  stream: StreamId,
+  after: Position,
+) => Promise<{ readonly stamp: Stamp; readonly rows: ServedRows | null }>;
+
+/** What changed of a served environment, for whoever watches it. */
+export interface EnvironmentChange {
+  readonly stream: StreamId;
+  readonly position: Position;
+  /** Keys of the flags whose answers may differ; null: not known, all. */
+  readonly flags: readonly string[] | null;
+  /** A kill: it is told at once. */
+  readonly urgent: boolean;
+}
+
+export interface FlagSetsDeps {
+  readonly load: LoadEnvironment;
+  readonly freshness: Pick<
+    Freshness,
+    'usable' | 'clearAtMs' | 'sampled' | 'refresh' | 'saw' | 'onDrop' | 'halted'
+  >;
+  /** Whether the log holds the event of the stamp. */
+  readonly confirm: (stamp: Stamp) => Promise<boolean>;
+  readonly clock: Clock;
+  /** How long what was read last is served while nothing can be read. */
+  readonly graceMs: number;
+  readonly changed?: (change: EnvironmentChange) => void;
+  readonly maxFlags?: number;
+}
+
+interface Entry {
+  readonly stamp: Stamp;
+  readonly compiled: CompiledEnvironment;
+  /** Null: there is no such environment. */
+  readonly served: ServedEnvironment | null;
+  /** When it was read. */
+  readonly readMs: number;
+}
+
+/** About 10 kB each, compiled. */
+export const MAX_FLAGS_HELD = 100_000;
+const LOAD_DEADLINE_MS = 5_000;
+const WAIT_EVERY_MS = 20;
+/** How long a reader waits for a position that it asks for. */
+const MAX_WAIT_MS = 1_000;
+
+const nothing: CompiledEnvironment = {
+  flags: noEnvironment.flags,
+  segments: noEnvironment.segments,
+  programs: new Map(),
+};
+
+export class FlagSets implements ServedFlags {
+  readonly #deps: FlagSetsDeps;
+  readonly #entries: LRUCache<StreamId, Entry>;
+  readonly #flights = new Map<StreamId, Promise<Entry>>();
+  #history = 0;
+
+  constructor(deps: FlagSetsDeps) {
+    this.#deps = deps;
+    this.#entries = new LRUCache({
+      maxSize: deps.maxFlags ?? MAX_FLAGS_HELD,
+      sizeCalculation: ({ compiled }) => compiled.programs.size + 1,
+    });
+    deps.freshness.onDrop(() => {
+      this.#history++;
+      this.#entries.clear();
+    });
+  }
+
+  /** Environments held. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** Streams of the environments that are held. */
+  streams(): Iterable<StreamId> {
+    return this.#entries.keys();
+  }
+
+  of(stream: StreamId, atLeast?: Position): ServedEnvironment | null | Promise<ServedEnvironment | null> {
+    const entry = this.#entries.get(stream);
+    if (entry && this.#isFresh(entry, stream) && reaches(entry, atLeast)) return entry.served;
+    return this.#fetch(stream, atLeast);
+  }
+
+  /** Seconds since an environment was last known to be fresh, where it is served past that; else null. */
+  ageSeconds(stream: StreamId): number | null {
+    const entry = this.#entries.peek(stream);
+    if (!entry || this.#isFresh(entry, stream)) return null;
+    return Math.max(0, Math.floor(this.#ageMs(entry, stream) / 1000));
+  }
+
+  /** Reads a held environment again if it has changed; never rejects. */
+  async refresh(stream: StreamId): Promise<void> {
+    await this.#read(stream).catch(() => {});
+  }
+
+  #isFresh(entry: Entry, stream: StreamId): boolean {
+    return this.#deps.freshness.usable(entry.stamp, [stream]);
+  }
+
+  /** Since it was last known to be what the log says. */
+  #ageMs({ stamp, readMs }: Entry, stream: StreamId): number {
+    const { freshness, clock } = this.#deps;
+    return clock.now() - Math.max(readMs, freshness.clearAtMs(stamp, [stream]) ?? 0);
+  }
+
+  async #fetch(stream: StreamId, atLeast: Position | undefined): Promise<ServedEnvironment | null> {
+    const { freshness, clock } = this.#deps;
+    const untilMs = clock.now() + MAX_WAIT_MS;
+    for (;;) {
+      const failure = await this.#readFresh(stream).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      const entry = this.#entries.get(stream);
+      if (entry && this.#isFresh(entry, stream) && reaches(entry, atLeast)) return entry.served;
+      if (freshness.halted !== null) throw new PlinthError('log_epoch_changed', freshness.halted);
+      if (failure !== null || atLeast === undefined) return this.#static(stream, entry, failure);
+      if (clock.now() >= untilMs) {
+        throw new PlinthError('projection_behind', 'The flags have not reached the position asked for.');
+      }
+      await clock.sleep(WAIT_EVERY_MS);
+    }
+  }
+
+  /** Evaluation goes on with what was read last: a flag that answers late is worse than one that is minutes old. */
+  #static(stream: StreamId, entry: Entry | undefined, failure: unknown): ServedEnvironment | null {
+    const { graceMs } = this.#deps;
+    if (entry && this.#ageMs(entry, stream) <= graceMs) return entry.served;
+    if (failure instanceof PlinthError) throw failure;
+    throw new PlinthError(
+      'unavailable',
+      'The flags cannot be read now.',
+      { extra: { retryAfterSeconds: 1 } },
+      { cause: failure },
+    );
+  }
+
+  async #readFresh(stream: StreamId): Promise<void> {
+    const { freshness } = this.#deps;
+    if (!freshness.sampled()) await freshness.refresh();
+    const entry = this.#entries.get(stream);
+    if (entry && this.#isFresh(entry, stream)) return;
+    const read = await this.#read(stream);
+    if (!this.#isFresh(read, stream)) await freshness.refresh();
+  }
+
+  #read(stream: StreamId): Promise<Entry> {
+    const under = this.#flights.get(stream);
+    if (under) return under;
+    const flight = this.#load(stream).finally(() => this.#flights.delete(stream));
+    this.#flights.set(stream, flight);
+    return flight;
+  }
+
+  async #load(stream: StreamId): Promise<Entry> {
+    const { clock, load, freshness, confirm } = this.#deps;
+    const history = this.#history;
+    const startedMs = clock.now();
+    const before = this.#entries.get(stream);
+    let { stamp, rows } = await withDeadline(clock, LOAD_DEADLINE_MS, load(stream, placeOf(before)));
+    // Rows of another revision or history say nothing of those before.
+    let base = before;
+    if (before && (stamp.epoch !== before.stamp.epoch || stamp.revision !== before.stamp.revision)) {
+      base = undefined;
+      ({ stamp, rows } = await withDeadline(clock, LOAD_DEADLINE_MS, load(stream, START)));
+    }
+    freshness.saw(stamp);
+    if (!(await confirm(stamp))) throw new Error('The log does not hold what these rows are of.');
+    const entry = entryOf(stream, base, stamp, rows, startedMs);
+    // Another read may have come further, and a history that is gone is not kept.
+    const held = this.#entries.get(stream);
+    if (history !== this.#history) return entry;
+    if (held && held !== before && held.stamp.position > stamp.position) return held;
+    this.#entries.set(stream, entry);
+    if (base && rows && rows.position > placeOf(base)) this.#tell(stream, base, rows);
+    return entry;
+  }
+
+  #tell(stream: StreamId, { compiled }: Entry, { position, flags, segments }: ServedRows): void {
+    const urgent = flags.some(
+      ({ key, settings }) =>
+        settings.mode === 'killed' && compiled.flags.get(key)?.settings.mode !== 'killed',
+    );
+    const keys = segments.length > 0 ? null : flags.map(({ key }) => key);
+    this.#deps.changed?.({ stream, position, flags: keys, urgent });
+  }
+}
+
+function reaches({ stamp }: Entry, atLeast: Position | undefined): boolean {
+  return atLeast === undefined || stamp.position >= atLeast;
+}
+
+function placeOf(entry: Entry | undefined): Position {
+  return entry?.served?.position ?? START;
+}
+
+function entryOf(
+  stream: StreamId,
+  before: Entry | undefined,
+  stamp: Stamp,
+  rows: ServedRows | null,
+  readMs: number,
+): Entry {
+  if (rows === null) return { stamp, compiled: nothing, served: null, readMs };
+  if (before?.served && rows.position === before.served.position) return { ...before, stamp, readMs };
+  const compiled = compileEnvironment(before?.compiled ?? nothing, rows);
+  const flags = new Map<string, ServedFlag>();
+  let readsClock = false;
+  for (const [key, { clientVisible, type }] of compiled.flags) {
+    const program = compiled.programs.get(key)!;
+    readsClock ||= program.readsClock;
+    flags.set(key, { key, clientVisible, type, program });
+  }
+  const { tenant, project, environment, position } = rows;
+  const served = { tenant: tenant as TenantId, project, environment, stream, position, flags, readsClock };
+  return { stamp, compiled, served, readMs };
+}

@@ -1,0 +1,84 @@
+/** All flags of an environment, compiled; and compiled anew where something has changed, and nowhere else. */
+import type { When } from '../../schemas/flag-values.ts';
+import { flagsAround, withDependents } from './check-environment.ts';
+import { type CompiledProgram, compileProgram } from './compile-program.ts';
+import { InvalidRule } from './engine/expression.ts';
+import { failed } from './engine/resolution.ts';
+import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
+import { type FlagsAround, flagProgram } from './flag-program.ts';
+import { InvalidFlag } from './invalid-flag.ts';
+
+type Contents = Pick<EnvironmentState, 'flags' | 'segments'>;
+
+export interface CompiledEnvironment extends Contents {
+  readonly programs: ReadonlyMap<string, CompiledProgram>;
+}
+
+export interface EnvironmentChanges {
+  readonly flags: readonly EnvironmentFlag[];
+  /** Null: it is gone. */
+  readonly segments: readonly (readonly [string, When | null])[];
+}
+
+/** @param before what the changes are of; its programs are kept where no change reaches them */
+export function compileEnvironment(
+  before: CompiledEnvironment,
+  changes: EnvironmentChanges,
+): CompiledEnvironment {
+  const flags = before.flags.withMutations((map) => {
+    for (const flag of changes.flags) map.set(flag.key, flag);
+  });
+  const segments = before.segments.withMutations((map) => {
+    for (const [segment, when] of changes.segments) {
+      if (when === null) map.delete(segment);
+      else map.set(segment, when);
+    }
+  });
+  const contents = { flags, segments };
+  // Every rule may refer to a segment, also through another one.
+  const keys =
+    changes.segments.length > 0 || before.programs.size === 0
+      ? [...flags.keys()]
+      : new Set(changes.flags.flatMap(({ key }) => [...withDependents(flags, key)]));
+  const around = surroundingsOf(contents);
+  const programs = new Map(before.programs);
+  for (const key of keys) programs.set(key, programOf(flags.get(key)!, around));
+  return { ...contents, programs };
+}
+
+/** A state that cannot be compiled as a whole was never recorded; should one be, it is told flag by flag. */
+function surroundingsOf(contents: Contents): FlagsAround | string {
+  try {
+    return flagsAround(contents);
+  } catch (error) {
+    if (error instanceof InvalidFlag) return error.message;
+    throw error;
+  }
+}
+
+/** One flag with what it refers to; undefined: there is none. */
+export function compileOne(contents: Contents, key: string): CompiledProgram | undefined {
+  const flag = contents.flags.get(key);
+  return flag && programOf(flag, surroundingsOf(contents));
+}
+
+function programOf(flag: EnvironmentFlag, around: FlagsAround | string): CompiledProgram {
+  const { key, revision } = flag;
+  if (flag.archived) return constant(key, Object.freeze({ reason: 'DISABLED', flagMetadata: { revision } }));
+  if (typeof around === 'string') return constant(key, failed('PARSE_ERROR', around, { revision }));
+  try {
+    return compileProgram(flagProgram(flag, around), around.segments.evaluators, { revision });
+  } catch (error) {
+    if (!(error instanceof InvalidFlag) && !(error instanceof InvalidRule)) throw error;
+    return constant(key, failed('PARSE_ERROR', `Flag '${key}': ${error.message}`, { revision }));
+  }
+}
+
+function constant(key: string, resolution: ReturnType<CompiledProgram['evaluate']>): CompiledProgram {
+  return {
+    key,
+    readsClock: false,
+    evaluate: () => resolution,
+    explain: () => ({ ...resolution, trace: [], bucket: null }),
+  };
+}

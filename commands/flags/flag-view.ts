@@ -1,0 +1,61 @@
+/** Projects and flags as they are answered. */
+import type {
+  EnvironmentView,
+  FlagInEnvironmentView,
+  FlagView,
+  ProjectView,
+} from '../../schemas/views/flags.ts';
+import { flagsAround } from './check-environment.ts';
+import type { InEnvironment } from './environment-command.ts';
+import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
+import { flagProgram } from './flag-program.ts';
+import type { ProjectFlag } from './project-state.ts';
+
+export function projectView(project: string, version: number, createdAtMs: number): ProjectView {
+  return { project, version, createdAt: iso(createdAtMs) };
+}
+
+export function environmentView(
+  { project, environment }: InEnvironment,
+  { approvalsRequired, version }: Pick<EnvironmentState, 'approvalsRequired' | 'version'>,
+  changedAtMs: number,
+): EnvironmentView {
+  return { project, environment, approvalsRequired, version, changedAt: iso(changedAtMs) };
+}
+
+export function flagView(project: string, flag: ProjectFlag): FlagView {
+  return {
+    project,
+    flag: flag.flag,
+    revision: flag.revision,
+    type: flag.beginning.type,
+    kind: flag.kind,
+    lifecycle: flag.lifecycle,
+    ownerTeam: flag.ownerTeam,
+    ownerPerson: flag.ownerPerson,
+    tags: [...flag.tags],
+    expiresAt: flag.expiresAt,
+    permanent: flag.permanent,
+    createdAt: iso(flag.createdAtMs),
+  };
+}
+
+/** @param state that the flag is in: what flagd would not evaluate alike depends on segments and prerequisites */
+export function flagInEnvironmentView(
+  { project, environment }: InEnvironment,
+  flag: EnvironmentFlag,
+  state: Pick<EnvironmentState, 'flags' | 'segments'>,
+): FlagInEnvironmentView {
+  const { key, revision, type, variants, jsonSchema, clientVisible, archived, seed, bucketing } = flag;
+  const notInFlagd = archived ? [] : [...flagProgram(flag, flagsAround(state)).unportable];
+  const view = {
+    ...{ project, environment, flag: key, revision, type, variants, jsonSchema, clientVisible, archived },
+    ...flag.settings,
+    ...{ seed, bucketing, notInFlagd },
+  };
+  return view as FlagInEnvironmentView;
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
