@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { ofSetting } from '../infra/engine-of.ts';
 import { serversOf } from '../infra/event-log/eventstore/connection-string.ts';
 import { NoAnswer } from '../infra/within.ts';
 import { sentenceFor } from './failure.ts';
@@ -53,6 +56,23 @@ test('an engine that does not answer is told in one sentence, whatever its clien
     ],
   ];
   for (const [thrown, sentence] of sentences) assert.equal(sentenceFor(thrown), sentence);
+});
+
+test('one of several engines of a kind is told by its own setting, a verb’s option by what it was given', () => {
+  const away = () => error('Error', 'connect ECONNREFUSED 10.0.0.7:5432', { code: 'ECONNREFUSED' });
+  const option = { databaseSetting: '--to' };
+  const told = (setting: string) =>
+    `The database does not answer (connect ECONNREFUSED 10.0.0.7:5432): check ${setting}.`;
+  assert.equal(sentenceFor(away(), option), told('--to'));
+  const around = error('Error', 'around', { cause: ofSetting(away(), 'DATA_KEYS_URL') });
+  assert.equal(sentenceFor(around, option), told('DATA_KEYS_URL'));
+});
+
+test('to ask what an error is loads no client of an engine', async () => {
+  const script = "await import('./bin/unreachable.ts'); await import('./infra/engine-trouble.ts');";
+  const loaded = `${script} console.log(Object.keys(process.getBuiltinModule('module')._cache).join(','));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', loaded]);
+  assert.doesNotMatch(stdout, /node_modules/);
 });
 
 test('a defect is told whole', () => {

@@ -1,66 +1,69 @@
-/**
- * An engine that does not answer, in one sentence with what to check. By the errors' names: verbs that go over
- * HTTP do without the engines' clients.
- */
+/** An engine that does not answer, in one sentence with what to check. */
+import { causesOf, type EngineError, engineErrorOf, refusesLogin } from '../infra/engine-of.ts';
 import { brokerAway } from '../infra/kafka/broker-away.ts';
 import { sqlState } from '../infra/postgres/errors.ts';
 
-/** What says where an engine is: a setting, or an option of the verb. */
+/** What says where an engine is, when it is not the setting: an option of the verb. */
 export interface EngineNames {
   readonly databaseSetting?: string | undefined;
   readonly logSetting?: string | undefined;
 }
 
-const MAX_CAUSES = 5;
-/** Of gRPC: neither user nor password were accepted, or that user may not. */
-const REFUSED = [7, 16];
+/** Undefined: it is something else. Holds nothing of a connection string but hosts and ports. */
+export function unreachable(error: unknown, names: EngineNames = {}): string | undefined {
+  const found = engineErrorOf(error);
+  if (found === null) {
+    const late = causesOf(error).find(({ name }) => name === 'NoAnswer');
+    return late && `There is ${late.message}: \`plinth settings\` says where each engine is.`;
+  }
+  const away = AWAY[found.engine](found);
+  if (away === undefined) return undefined;
+  const { databaseSetting, logSetting } = names;
+  const option = {
+    PostgreSQL: databaseSetting,
+    EventStoreDB: logSetting,
+    Kafka: undefined,
+    Redis: undefined,
+  };
+  return `${away}: check ${(found.apart ? undefined : option[found.engine]) ?? found.setting}.`;
+}
+
+/** Of each engine, how it is away; undefined: it answers, and what it says is a defect of ours. */
+const AWAY: Readonly<Record<EngineError['engine'], (found: EngineError) => string | undefined>> = {
+  Kafka({ error }) {
+    if (error.name === 'NoAnswer') return `Kafka does not answer (${error.message})`;
+    const kafka = brokerAway(error);
+    if (kafka === null) return undefined;
+    const at = kafka.broker === null ? '' : ` at ${kafka.broker}`;
+    return `Kafka${at} does not answer${kafka.why === null ? '' : ` (${kafka.why})`}`;
+  },
+  EventStoreDB(found) {
+    const { server } = found.error as { server?: string | null };
+    const name = server ? `EventStoreDB at ${server}` : 'EventStoreDB';
+    return `${name} ${refusesLogin(found) ? 'refuses the user or the password' : 'does not answer'}`;
+  },
+  Redis({ error }) {
+    const { kind } = error as { kind?: unknown };
+    return kind === 'refused' ? undefined : `Redis does not answer (${error.message})`;
+  },
+  PostgreSQL(found) {
+    if (!isAway(found.error)) return undefined;
+    const { message, code } = found.error as Error & { code?: unknown };
+    return `The database does not answer (${message || code})`;
+  },
+};
+
 /** No such user or database, no connection left, and a server that stops, starts or is gone. */
-const AWAY_STATES = /^(?:28P01|3D000|53300|57P0\d|08...)$/;
+const AWAY_STATES = /^(?:28...|3D000|53300|57P0\d|08...)$/;
 const AWAY_CODES = [
   ...['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EPIPE'],
   ...['ENOTFOUND', 'EAI_AGAIN'],
 ];
-const LOST = /[Cc]onnection terminated|timeout exceeded when trying to connect/;
 
-/** Undefined: it is something else. Holds nothing of a connection string but hosts and ports. */
-export function unreachable(error: unknown, names: EngineNames = {}): string | undefined {
-  const { databaseSetting = 'DATABASE_URL', logSetting = 'EVENT_LOG_URL' } = names;
-  const kafka = brokerAway(error);
-  if (kafka) {
-    const at = kafka.broker === null ? '' : ` at ${kafka.broker}`;
-    const why = kafka.why === null ? '' : ` (${kafka.why})`;
-    return `Kafka${at} does not answer${why}: check KAFKA_BROKERS.`;
-  }
-  for (let at = error, depth = 0; at instanceof Error && depth < MAX_CAUSES; at = at.cause, depth++) {
-    if (at.name === 'NoAnswer') return unanswered(at, logSetting);
-    if (at.name === 'EventStoreUnavailable') return eventStore(at, logSetting);
-    const { code, syscall, kind } = at as { code?: unknown; syscall?: unknown; kind?: unknown };
-    if (at.name === 'RedisFailure') {
-      // What Redis refused is a defect of ours.
-      if (kind === 'refused') return undefined;
-      return `Redis does not answer (${at.message}): check REDIS_URL.`;
-    }
-    // A pipe that was closed is the terminal's affair.
-    const system = AWAY_CODES.includes(String(code)) && syscall !== 'write';
-    if (system || AWAY_STATES.test(sqlState(at) ?? '') || LOST.test(at.message)) {
-      return `The database does not answer (${at.message || code}): check ${databaseSetting}.`;
-    }
-  }
-  return undefined;
-}
-
-/** A wait that was given up begins with the engine's name. */
-function unanswered(error: Error, logSetting: string): string {
-  const { what } = error as { what?: string };
-  if (what?.startsWith('Kafka')) return `Kafka does not answer (${error.message}): check KAFKA_BROKERS.`;
-  if (what?.startsWith('EventStoreDB')) return eventStore(error, logSetting);
-  return `There is ${error.message}: \`plinth settings\` says where each engine is.`;
-}
-
-function eventStore(error: Error, setting: string): string {
-  const { server, code } = error as { server?: string | null; code?: number | null };
-  const name = server ? `EventStoreDB at ${server}` : 'EventStoreDB';
-  return REFUSED.includes(code ?? 0)
-    ? `${name} refuses the user or the password: check ${setting}.`
-    : `${name} does not answer: check ${setting}.`;
+function isAway(error: Error): boolean {
+  const state = sqlState(error);
+  if (state !== null) return AWAY_STATES.test(state);
+  const { code, syscall } = error as { code?: unknown; syscall?: unknown };
+  // Without a code it is the driver that has lost the connection. A pipe that was closed is the terminal's affair.
+  return code === undefined || (AWAY_CODES.includes(String(code)) && syscall !== 'write');
 }

@@ -1,4 +1,5 @@
 /** What the client of Kafka says when no broker answers. Loads nothing: the command line asks it of any error. */
+import { causesOf } from '../engine-of.ts';
 
 export interface BrokerAway {
   /** `host:port`; null: none was tried, or none is named. */
@@ -13,11 +14,10 @@ const AWAY = new Set([
   'KafkaJSBrokerNotFound',
   'KafkaJSNoBrokerAvailableError',
 ]);
-const MAX_CAUSES = 5;
 
 /** Null: the error is none of these. The client wraps it, once it has tried often enough. */
 export function brokerAway(error: unknown): BrokerAway | null {
-  for (let at = error, depth = 0; at instanceof Error && depth < MAX_CAUSES; at = at.cause, depth++) {
+  for (const at of causesOf(error)) {
     if (!AWAY.has(at.name)) continue;
     const { broker, code, message } = at as { broker?: unknown; code?: unknown; message: string };
     return {

@@ -5,7 +5,7 @@ import type { Feed, FeedEnds } from '../../projections/feed.ts';
 import type { Generation } from '../../schemas/topics.ts';
 import { topicName } from '../../schemas/topics.ts';
 import { within } from '../within.ts';
-import { brokerErrorType } from './kafkajs.ts';
+import { brokerErrorType } from './broker-error.ts';
 import { consume } from './membership.ts';
 import { positionTopic } from './position-topic.ts';
 import type { TopicsAdmin } from './topics-admin.ts';

@@ -46,16 +46,6 @@ export function kafkaClient({ brokers, clientId, onLog }: KafkaOptions): KafkaJs
   });
 }
 
-/** The type of a broker's error, down the chain of its causes; null: it is none. */
-export function brokerErrorType(error: unknown): string | null {
-  for (let at = error, depth = 0; at && depth < 5; depth++) {
-    const { type, cause, originalError } = at as Record<string, unknown>;
-    if (typeof type === 'string') return type;
-    at = cause ?? originalError;
-  }
-  return null;
-}
-
 /**
  * The parts of the client that it keeps to itself: reading a partition without a consumer group, whose
  * first member waits 3 s on a broker with default settings. They are those of its last release.

@@ -4,7 +4,8 @@ import { startFaultProxy } from '../../test/support/fault-proxy.ts';
 import { testKafka } from '../../test/support/kafka-server.ts';
 import { until } from '../../test/support/platform-process.ts';
 import { without } from '../../test/support/servers.ts';
-import { brokerErrorType, kafkaClient } from './kafkajs.ts';
+import { brokerErrorType } from './broker-error.ts';
+import { kafkaClient } from './kafkajs.ts';
 import { partitionReader } from './partition-reader.ts';
 
 test('looking again and again for a topic that is not there leaves no connection behind', {

@@ -1,6 +1,7 @@
 /** Reads one partition without a consumer group, what is committed alone. */
 import type { Kafka, KafkaMessage } from 'kafkajs';
-import { Batch, brokerErrorType, committedCluster } from './kafkajs.ts';
+import { brokerErrorType } from './broker-error.ts';
+import { Batch, committedCluster } from './kafkajs.ts';
 
 const MAX_FETCH_BYTES = 4 * 1024 * 1024;
 const READ_COMMITTED = 1;

@@ -10,8 +10,9 @@ import {
   type RelayTopics,
 } from '../../workers/relay-topics.ts';
 import { within } from '../within.ts';
+import { brokerErrorType } from './broker-error.ts';
 import { messageBytes, messageOf } from './cloud-event.ts';
-import { brokerErrorType, kafkajs } from './kafkajs.ts';
+import { kafkajs } from './kafkajs.ts';
 import { markerMessage, positionTopic, recordMessage } from './position-topic.ts';
 import type { TopicsAdmin } from './topics-admin.ts';
 

@@ -3,7 +3,7 @@ import type { ITopicMetadata, Kafka } from 'kafkajs';
 import type { Clock } from '../../commands/clock.ts';
 import { positionTopicName, topicDomains, topicName } from '../../schemas/topics.ts';
 import { adminClient } from './admin-client.ts';
-import { brokerErrorType } from './kafkajs.ts';
+import { brokerErrorType } from './broker-error.ts';
 
 /** An event of 256 KiB with all that travels along, and room. */
 export const MAX_MESSAGE_BYTES = 2 * 1024 * 1024;

@@ -115,8 +115,12 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
     };
     const primaryUrl = settings.databaseUrl?.reveal() ?? embedded!.url;
     const pool = poolOf(primaryUrl, 'primary');
-    const keyPool = settings.dataKeysUrl ? poolOf(settings.dataKeysUrl.reveal(), 'data keys') : pool;
-    const replica = settings.replicaUrl && poolOf(settings.replicaUrl.reveal(), 'replica', REPLICA_LIMITS);
+    const keyPool = settings.dataKeysUrl
+      ? poolOf(settings.dataKeysUrl.reveal(), 'data keys', { setting: 'DATA_KEYS_URL' })
+      : pool;
+    const replica =
+      settings.replicaUrl &&
+      poolOf(settings.replicaUrl.reveal(), 'replica', { ...REPLICA_LIMITS, setting: 'DATABASE_REPLICA_URL' });
 
     const keyring = await openKeyring({
       dataDir,

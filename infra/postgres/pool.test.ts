@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { startFaultProxy } from '../../test/support/fault-proxy.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { testDatabase } from '../../test/support/postgres.ts';
+import { troubleOf } from '../engine-trouble.ts';
 import { isTransient } from './errors.ts';
 import { migrate } from './migrations.ts';
 import { createPool, type Pool, type PoolOptions } from './pool.ts';
@@ -97,6 +99,25 @@ test('a server that is gone without a word fails what waits for it, and its conn
   assert.equal(pool.stats().total, 0);
   proxy.heal();
   assert.deepEqual(await pool.query('SELECT 4 AS n'), [{ n: 4 }]);
+});
+
+test('what fails is told by the setting of the server, where that is another than the primary', async () => {
+  const pool = createPool({
+    connectionString: `postgres://keys:hunter2@127.0.0.1:${await freePort()}/keys`,
+    applicationName: 'plinth pool test',
+    setting: 'DATABASE_REPLICA_URL',
+  });
+  for (const ask of [
+    () => pool.query('SELECT 1'),
+    () => pool.transaction((tx) => tx.query('SELECT 1')),
+    () => pool.rows({ name: 'one', text: 'SELECT 1' }, []),
+  ]) {
+    const failure = await ask().catch((error: unknown) => error);
+    const around = new Error('a read failed', { cause: failure });
+    assert.equal(troubleOf(around), 'PostgreSQL does not answer: check DATABASE_REPLICA_URL');
+    assert.equal(troubleOf(around, true), 'PostgreSQL does not answer: check DATABASE_REPLICA_URL');
+  }
+  await pool.close();
 });
 
 test('a statement past its time limit ends with a transient error', async (t) => {

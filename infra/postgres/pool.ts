@@ -1,5 +1,6 @@
 /** Connections to PostgreSQL: bounded, with time limits on everything, and typed rows out. */
 import pg from 'pg';
+import { ofSetting } from '../engine-of.ts';
 import { isUnanswered } from './errors.ts';
 
 /** A statement that is prepared once a connection and then only executed. Names are unique in the house. */
@@ -48,6 +49,8 @@ export interface PoolOptions {
   readonly connectionString: string;
   /** Seen in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** Names the server, where it is another than the primary: errors are told with it. */
+  readonly setting?: string;
   readonly maxConnections?: number;
   readonly statementTimeoutMs?: number;
   /**
@@ -102,6 +105,14 @@ export function createPool(options: PoolOptions): Pool {
   pool.on('error', (error) => options.onLostConnection?.(error));
   pool.on('connect', (client) => client.on('error', () => undefined));
 
+  /** What fails is of the server that the setting names. */
+  const named = async <R>(asked: Promise<R>): Promise<R> => {
+    if (options.setting === undefined) return asked;
+    return asked.catch((error: unknown) => {
+      throw ofSetting(error, options.setting!);
+    });
+  };
+
   async function timed<R>(statement: string | Prepared, run: () => Promise<R>): Promise<R> {
     if (!options.onQuery) return run();
     const name = typeof statement === 'string' ? 'adhoc' : statement.name;
@@ -123,11 +134,12 @@ export function createPool(options: PoolOptions): Pool {
       query<Row extends object>(statement: string | Prepared, params?: readonly unknown[]) {
         return timed(statement, async () => {
           const config = typeof statement === 'string' ? { text: statement } : statement;
-          const result = await target.query<Row & pg.QueryResultRow>({
+          const asked = target.query<Row & pg.QueryResultRow>({
             ...config,
             ...limits,
             ...(params && { values: params as unknown[] }),
           });
+          const result = await named(asked);
           // Several statements in one text, sent in one round trip: the rows of the last.
           const last = Array.isArray(result) ? (result.at(-1) as typeof result) : result;
           return last.rows as readonly Row[];
@@ -137,7 +149,7 @@ export function createPool(options: PoolOptions): Pool {
   }
 
   async function session<R>(work: (client: pg.PoolClient) => Promise<R>): Promise<R> {
-    const client = await pool.connect();
+    const client = await named(pool.connect());
     let broken = true;
     try {
       const result = await work(client);
@@ -187,7 +199,7 @@ export function createPool(options: PoolOptions): Pool {
     },
     async rows(statement, params) {
       const result = await timed(statement, () =>
-        pool.query<unknown[]>({ ...statement, values: params as unknown[], rowMode: 'array' }),
+        named(pool.query<unknown[]>({ ...statement, values: params as unknown[], rowMode: 'array' })),
       );
       return result.rows;
     },

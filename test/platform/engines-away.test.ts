@@ -41,6 +41,16 @@ test('an EventStoreDB that is away is told by every role and verb, and by the op
   }
 });
 
+test('a key store that is away is told by its own setting', async (t) => {
+  const port = await freePort();
+  const env = embedded(await dataFolder(t), {
+    DATABASE_URL: await testDatabase(t),
+    DATA_KEYS_URL: `postgres://keys:hunter2@127.0.0.1:${port}/keys`,
+  });
+  const sentence = `The database does not answer (connect ECONNREFUSED 127.0.0.1:${port}): check DATA_KEYS_URL.`;
+  for (const args of [['scheduler'], ['projections', 'list']]) tells(await plinth(args, { env }), sentence);
+});
+
 test('a number of partitions that no topic may have is refused by the bounds of the setting', async () => {
   for (const partitions of ['0', '1001']) {
     const ended = await plinth(['relay', 'restart', '--partitions', partitions]);

@@ -5,7 +5,8 @@
  *     node open-transaction.ts <brokers> <transactional id> <topic>
  */
 import { once } from 'node:events';
-import { brokerErrorType, kafkaClient, kafkajs } from '../../infra/kafka/kafkajs.ts';
+import { brokerErrorType } from '../../infra/kafka/broker-error.ts';
+import { kafkaClient, kafkajs } from '../../infra/kafka/kafkajs.ts';
 import { relayProducerRetry } from '../../infra/kafka/relay-topics.ts';
 
 const [brokers = '', transactionalId = '', topic = ''] = process.argv.slice(2);

@@ -1,7 +1,8 @@
 /** What the topics of a generation hold, read back as a consumer reads them, and whether it is the log. */
 import assert from 'node:assert/strict';
+import { brokerErrorType } from '../../infra/kafka/broker-error.ts';
 import { relayedOf } from '../../infra/kafka/cloud-event.ts';
-import { brokerErrorType, kafkaClient } from '../../infra/kafka/kafkajs.ts';
+import { kafkaClient } from '../../infra/kafka/kafkajs.ts';
 import { type PartitionReader, partitionReader } from '../../infra/kafka/partition-reader.ts';
 import { type Position, type Recorded, START } from '../../schemas/envelope.ts';
 import {
