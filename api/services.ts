@@ -29,7 +29,7 @@ export interface Services {
   /** At least 32 bytes, the same in every process of the API: signs page cursors. */
   readonly cursorKey: Uint8Array;
   readonly verifier: Pick<Verifier, 'verify' | 'verifyMany'>;
-  readonly limiter: Pick<Limiter, 'shared'>;
+  readonly limiter: Pick<Limiter, 'unshared'>;
   readonly flags: Pick<FlagSets, 'of' | 'ageSeconds'>;
 }
 

@@ -12,12 +12,9 @@ const RETRY_AFTER_SECONDS = 1;
  * Throws `PlinthError` `unavailable`.
  */
 export function mustBeOpenForIssuing({ limiter }: Pick<Services, 'limiter'>): void {
-  if (limiter.shared()) return;
-  throw new PlinthError(
-    'unavailable',
-    'Keys are not issued while the Redis that limits are shared in is away.',
-    {
-      extra: { retryAfterSeconds: RETRY_AFTER_SECONDS },
-    },
-  );
+  const why = limiter.unshared();
+  if (why === null) return;
+  throw new PlinthError('unavailable', `Keys are not issued while limits cannot be shared: ${why}.`, {
+    extra: { retryAfterSeconds: RETRY_AFTER_SECONDS },
+  });
 }

@@ -40,8 +40,8 @@ export interface Limiter {
   /** The same answer, with nothing spent. */
   peek(tenant: string, keyId: string, spends: readonly LimitSpend[]): LimitAnswer | Promise<LimitAnswer>;
   /**
-   * Whether what is spent counts in every process that serves. False while that which they share is away:
-   * each then admits its share, and what must not happen more often meanwhile (issuing keys) is refused.
+   * Why what is spent does not count in every process that serves, in words that hold no secret; null: it does.
+   * Each admits its share meanwhile, and what must not happen more often then (issuing keys) is refused.
    */
-  shared(): boolean;
+  unshared(): string | null;
 }

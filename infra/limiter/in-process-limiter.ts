@@ -72,8 +72,8 @@ export class InProcessLimiter implements Limiter {
   }
 
   /** It serves alone. */
-  shared(): boolean {
-    return true;
+  unshared(): null {
+    return null;
   }
 
   #look(names: readonly string[], spends: readonly LimitSpend[], nowMs: number): LimitAnswer {

@@ -68,6 +68,7 @@ class World {
       return [reply.admitted ? 1 : 0, reply.nowMs, reply.used[0]!, reply.granted[0]!];
     };
     return {
+      problem: () => null,
       state: () => (this.reaches[process] === 'away' ? ('away' as const) : ('ready' as const)),
       whenReady: async () => true,
       run: async (script: RedisScript, _: readonly string[], args: readonly (string | number)[]) => {

@@ -22,11 +22,11 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     const [one, two] = [await opened(t, server.url, told), await opened(t, server.url)] as const;
     await within20s(() => one.limiter.gauges().processes === 2 && two.limiter.gauges().processes === 2);
     for (const { limiter } of [one, two]) assert.equal(await admitted(limiter, 'before', 10), 10);
-    assert.ok(one.limiter.shared());
+    assert.equal(one.limiter.unshared(), null);
 
     await server.kill('SIGTERM');
     await within20s(() => one.redis.state() === 'away' && two.redis.state() === 'away');
-    assert.equal(one.limiter.shared(), false);
+    assert.equal(one.limiter.unshared(), 'Redis does not answer: check REDIS_URL');
     assert.deepEqual(
       [await admitted(one.limiter, 'new', 80), await admitted(two.limiter, 'new', 80)],
       [50, 50],
@@ -38,7 +38,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
 
     await server.restart();
     assert.ok((await one.redis.whenReady(20_000)) && (await two.redis.whenReady(20_000)));
-    assert.ok(one.limiter.shared());
+    assert.equal(one.limiter.unshared(), null);
     const again = (await admitted(one.limiter, 'before', 100)) + (await admitted(two.limiter, 'before', 100));
     assert.ok(again > 50 && again <= 80, `${again}: Redis knew of 20, and of what was leased`);
     assert.equal(one.limiter.gauges().fallback, false);
@@ -95,7 +95,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
       assert.ok(await redis.whenReady(20_000), fault);
       await within20s(async () => {
         await limiter.take('t', `${fault}-after`, [{ ...hundred, limit: 7 }]);
-        return limiter.shared() && !limiter.gauges().fallback;
+        return limiter.unshared() === null && !limiter.gauges().fallback;
       });
     }
   });
@@ -126,7 +126,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
     assert.ok(limiter.gauges().answered.local > 0);
     await within20s(async () => {
       await each();
-      return !limiter.shared();
+      return limiter.unshared() === 'a node of the Redis Cluster does not answer';
     });
     assert.ok(limiter.gauges().fallback);
     const before = limiter.gauges().answered;
@@ -139,7 +139,7 @@ describe('the limiter while Redis is away', { skip: without('redis') }, () => {
       for (const key of keys) await limiter.peek('t', `${key}-later`, [small]);
       return limiter.gauges().answered.local === before;
     });
-    await within20s(() => limiter.shared() && !limiter.gauges().fallback);
+    await within20s(() => limiter.unshared() === null && !limiter.gauges().fallback);
     // Those of the node have one burst more, and no more: it had forgotten them.
     let rest = 0;
     for (const key of keys) rest += await admitted(limiter, key, 10, small);

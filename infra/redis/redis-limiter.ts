@@ -3,9 +3,9 @@
  * none; hot and large ones are leased (see `lease-book.ts`). Answers say what was known when Redis was last
  * asked, at most a second ago, so `remaining` may be too high by what others have spent since.
  *
- * While Redis is away or late, each process admits its share (`share-limiter.ts`), and `shared()` is false;
- * nothing has to be done when it is back. Of a cluster that is partly away this holds of the limits whose
- * meters are there, and `shared()` is false.
+ * While Redis is away or late, each process admits its share (`share-limiter.ts`), and `unshared()` says
+ * why; nothing has to be done when it is back. Of a cluster that is partly away this holds of the limits whose
+ * meters are there, and `unshared()` says so.
  *
  * The bound: of a limit of L units in W seconds, the processes admit in any span of T seconds at most
  *
@@ -29,7 +29,7 @@ const RETURN_MS = 250;
 const MAX_RETURNS_AT_ONCE = 200;
 
 export interface RedisLimiterOptions {
-  readonly redis: Pick<RedisConnection, 'state' | 'whenReady' | 'run'>;
+  readonly redis: Pick<RedisConnection, 'state' | 'problem' | 'whenReady' | 'run'>;
   readonly clock: Clock;
   /** Names this life of this process. */
   readonly writer: string;
@@ -139,7 +139,7 @@ export function openRedisLimiter(options: RedisLimiterOptions): RedisLimiter {
   return {
     take: (tenant, keyId, spends) => judge('take', tenant, keyId, spends),
     peek: (tenant, keyId, spends) => judge('peek', tenant, keyId, spends),
-    shared: () => redis.state() === 'ready',
+    unshared: () => (redis.state() === 'ready' ? null : (redis.problem() ?? 'this process is stopping')),
     gauges: () => ({
       fallback: fallback || redis.state() !== 'ready',
       processes: processes.count(),

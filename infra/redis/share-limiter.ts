@@ -22,7 +22,7 @@ export interface ShareLimiterDeps {
   readonly used: (tenant: string, keyId: string, spend: LimitSpend) => number | null;
 }
 
-export class ShareLimiter implements Limiter {
+export class ShareLimiter implements Pick<Limiter, 'take' | 'peek'> {
   readonly #deps: ShareLimiterDeps;
   readonly #inner: InProcessLimiter;
   /** Limits that this outage has begun with. */
@@ -41,10 +41,6 @@ export class ShareLimiter implements Limiter {
   peek(tenant: string, keyId: string, spends: readonly LimitSpend[]): LimitAnswer {
     const shares = this.#shares(tenant, keyId, spends);
     return wholeAnswer(spends, this.#inner.peek(tenant, keyId, shares));
-  }
-
-  shared(): boolean {
-    return false;
   }
 
   /** Redis is back: the next outage begins with what is known then. */
