@@ -2,6 +2,7 @@
 import type { Clock } from '../commands/clock.ts';
 import type { DataKeys } from '../commands/data-keys.ts';
 import type { EventLog } from '../commands/event-log.ts';
+import type { FlagDeps } from '../commands/flags/project-command.ts';
 import type { KeyDeps } from '../commands/keys/key-command.ts';
 import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStore } from '../projections/store.ts';
@@ -16,7 +17,7 @@ export interface Services {
   readonly clock: Clock;
   readonly epoch: () => Epoch;
   /** What commands run on. */
-  readonly execute: KeyDeps;
+  readonly execute: KeyDeps & FlagDeps;
   /** For what is told of it as it is; rejects what it read when the log may be another than it was. */
   readonly log: Pick<EventLog, 'readStream'>;
   readonly dataKeys: Pick<DataKeys, 'close'>;

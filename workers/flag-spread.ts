@@ -2,7 +2,8 @@
  * Brings what a project gets to its environments: each new environment begins with every flag, and each new
  * flag is in every environment. The command that made them does the same at once; this does what it could not.
  */
-import { type ExecuteDeps, fold } from '../commands/execute.ts';
+import { fold } from '../commands/execute.ts';
+import type { FlagDeps } from '../commands/flags/project-command.ts';
 import { evolveProject, noProject, type ProjectState } from '../commands/flags/project-state.ts';
 import { spread } from '../commands/flags/spread.ts';
 import type { Reactor } from '../commands/reactor.ts';
@@ -12,7 +13,7 @@ import type { ProjectEvent } from '../schemas/events/flags.ts';
 /** Part of its command ids, and the name of its checkpoint. */
 export const FLAG_SPREAD = 'flag-spread';
 
-export function flagSpread(deps: ExecuteDeps): Reactor {
+export function flagSpread(deps: FlagDeps): Reactor {
   return {
     name: FLAG_SPREAD,
     types: new Set<ProjectEvent['type']>(['project.environment-added', 'project.flag-created']),

@@ -1,12 +1,13 @@
 /** What is done to a flag in one environment. */
 import type { z } from 'zod';
-import type { CommandContext, ExecuteDeps, Outcome } from '../../commands/execute.ts';
+import type { CommandContext, Outcome } from '../../commands/execute.ts';
 import { archiveFlag } from '../../commands/flags/archive-flag.ts';
 import { changeFlag } from '../../commands/flags/change-flag.ts';
 import { copyFlag } from '../../commands/flags/copy-flag.ts';
 import type { EnvironmentState } from '../../commands/flags/environment-state.ts';
 import { flagInEnvironmentView } from '../../commands/flags/flag-view.ts';
 import { killFlag } from '../../commands/flags/kill-flag.ts';
+import type { FlagDeps } from '../../commands/flags/project-command.ts';
 import { rollbackFlag } from '../../commands/flags/rollback-flag.ts';
 import { environmentStream } from '../../commands/streams.ts';
 import { changeFlagSchema } from '../../schemas/commands/flags.ts';
@@ -40,7 +41,7 @@ interface Verb<B extends z.ZodType> {
   readonly permission?: 'flags:kill';
   readonly problems?: readonly ErrorCode[];
   give(
-    deps: ExecuteDeps,
+    deps: FlagDeps,
     context: CommandContext,
     aim: Aim,
     body: z.output<B>,

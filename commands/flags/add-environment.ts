@@ -2,8 +2,8 @@
 import { type CreateEnvironment, MAX_ENVIRONMENTS_OF_PROJECT } from '../../schemas/commands/projects.ts';
 import type { ProjectEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
-import { changeProject, noSuchProject } from './project-command.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
+import { changeProject, type FlagDeps, noSuchProject } from './project-command.ts';
 import type { ProjectState } from './project-state.ts';
 
 export function decideAddEnvironment(
@@ -25,7 +25,7 @@ export function decideAddEnvironment(
 
 /** `context`: at the project's stream. */
 export function addEnvironment(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: CreateEnvironment & { readonly project: string },
 ): Promise<Outcome<ProjectState>> {

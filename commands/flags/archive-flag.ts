@@ -1,11 +1,12 @@
 /** Takes a flag out of one environment: whoever still asks uses the default in the code. And brings it back. */
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
 import { invalid } from './change-flag.ts';
 import { faultOfFlags, withDependents } from './check-environment.ts';
 import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
+import type { FlagDeps } from './project-command.ts';
 
 interface Command {
   readonly flag: string;
@@ -38,7 +39,7 @@ export function decideArchiveFlag(
 
 /** `context`: at the environment's stream. */
 export function archiveFlag(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {

@@ -1,10 +1,11 @@
 /** Begins an environment's stream, and gives it the flags that it has not. What is there already stays. */
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { Decision } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
 import { changeEnvironment, type InEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
 import type { EditableFlag } from './flag-parts.ts';
+import type { FlagDeps } from './project-command.ts';
 import type { FlagBeginning, ProjectFlag } from './project-state.ts';
 
 interface Command extends InEnvironment {
@@ -45,7 +46,7 @@ type Added = Extract<EnvironmentEvent, { type: 'flag.added' }>['data'];
 
 /** `context`: at the environment's stream. A flag that is off in it changes no answer that anybody relies on. */
 export function beginEnvironment(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   command: Command,
 ): Promise<Outcome<EnvironmentState>> {

@@ -2,13 +2,13 @@
 import type { ChangeFlag } from '../../schemas/commands/flags.ts';
 import type { ChangeCause, EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
 import { faultOfFlags, withDependents } from './check-environment.ts';
 import { checkVariants, editFlag, InvalidEdit } from './edit-flag.ts';
 import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
 import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
 import { difference, type EditableFlag } from './flag-parts.ts';
-import { staleRevision } from './project-command.ts';
+import { type FlagDeps, staleRevision } from './project-command.ts';
 import { recordedParts } from './recorded-parts.ts';
 
 interface Command extends ChangeFlag {
@@ -67,7 +67,7 @@ export function invalid(field: string, message: string): ReturnType<typeof rejec
 
 /** `context`: at the environment's stream. */
 export function changeFlag(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {

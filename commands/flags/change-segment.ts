@@ -5,11 +5,12 @@ import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { When } from '../../schemas/flag-values.ts';
 import type { Json } from '../../schemas/json.ts';
 import { type Decision, reject } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
 import { invalid } from './change-flag.ts';
 import { faultOfFlags } from './check-environment.ts';
 import { changeEnvironment, type InEnvironment, noSuchEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
+import type { FlagDeps } from './project-command.ts';
 
 interface Command {
   readonly segment: string;
@@ -39,7 +40,7 @@ export function decideChangeSegment(command: Command, state: EnvironmentState): 
 
 /** `context`: at the environment's stream. */
 export function changeSegment(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {

@@ -2,7 +2,7 @@
 import type { CopyFlag } from '../../schemas/commands/projects.ts';
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import { type CommandContext, type ExecuteDeps, fold, type Outcome } from '../execute.ts';
+import { type CommandContext, fold, type Outcome } from '../execute.ts';
 import { environmentStream } from '../streams.ts';
 import { decideParts, invalid } from './change-flag.ts';
 import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
@@ -12,7 +12,7 @@ import {
   evolveEnvironment,
   noEnvironment,
 } from './environment-state.ts';
-import { staleRevision } from './project-command.ts';
+import { type FlagDeps, staleRevision } from './project-command.ts';
 
 interface Command extends CopyFlag {
   readonly flag: string;
@@ -37,7 +37,7 @@ export function decideCopyFlag(
 
 /** `context`: at the stream of the environment that is changed. */
 export function copyFlag(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {

@@ -4,10 +4,10 @@ import type { ProjectEvent } from '../../schemas/events/flags.ts';
 import { mistyped, type Variants } from '../../schemas/flag-values.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import { type Decision, reject } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
 import { flagAtBeginning } from './begin-environment.ts';
 import { checkVariants, InvalidEdit } from './edit-flag.ts';
-import { changeProject, noSuchProject } from './project-command.ts';
+import { changeProject, type FlagDeps, noSuchProject } from './project-command.ts';
 import type { FlagBeginning, ProjectState } from './project-state.ts';
 
 const BOOLEAN: Variants = { on: true, off: false };
@@ -87,7 +87,7 @@ const SEED_BYTES = 8;
 
 /** `context`: at the project's stream. */
 export function createFlag(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: CreateFlag & { readonly project: string },
 ): Promise<Outcome<ProjectState>> {

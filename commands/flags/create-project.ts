@@ -2,8 +2,8 @@
 import type { CreateProject } from '../../schemas/commands/projects.ts';
 import type { ProjectEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
-import { changeProject, noSuchProject } from './project-command.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
+import { changeProject, type FlagDeps, noSuchProject } from './project-command.ts';
 import type { ProjectState } from './project-state.ts';
 
 export function decideCreateProject(
@@ -16,7 +16,7 @@ export function decideCreateProject(
 
 /** `context`: at the project's stream. */
 export function createProject(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: CreateProject,
 ): Promise<Outcome<ProjectState>> {
@@ -32,7 +32,7 @@ export function createProject(
 
 /** A name is not told in what commands see: the same one again is another event. */
 export function renameProject(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: { readonly project: string; readonly name: string | null },
 ): Promise<Outcome<ProjectState>> {

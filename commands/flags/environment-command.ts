@@ -1,17 +1,11 @@
 /** What all commands at an environment share: who is refused, and what an answer may be changed by. */
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import {
-  type AttemptFacts,
-  type CommandContext,
-  type ExecuteDeps,
-  execute,
-  type Outcome,
-} from '../execute.ts';
+import { type CommandContext, execute, type Outcome } from '../execute.ts';
 import { environmentStream } from '../streams.ts';
 import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
 import { evolveEnvironment, noEnvironment } from './environment-state.ts';
-import { noSuchFlag } from './project-command.ts';
+import { type FlagDeps, noSuchFlag } from './project-command.ts';
 
 export const noSuchEnvironment = reject({ code: 'not_found', detail: 'There is no such environment.' });
 
@@ -30,13 +24,13 @@ export interface EnvironmentChange<C> extends InEnvironment {
    */
   readonly exempt?: boolean;
   /** Made anew for each attempt. */
-  command(facts: AttemptFacts<EnvironmentState>): C | Promise<C>;
+  command(): C | Promise<C>;
   decide(command: C, environment: EnvironmentState): Decision<EnvironmentEvent>;
 }
 
 /** The one door to an environment: folds it, asks for approvals, decides, appends. */
 export function changeEnvironment<C>(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   change: EnvironmentChange<C>,
 ): Promise<Outcome<EnvironmentState>> {
   const { context, project, environment, exempt = false, command, decide } = change;
@@ -51,6 +45,7 @@ export function changeEnvironment<C>(
       },
     },
     stream: environmentStream(context.tenant, project, environment),
+    hot: deps.hotFolds,
     context,
     ownOnly: true,
     command,

@@ -2,10 +2,11 @@
 import type { KillFlag } from '../../schemas/commands/projects.ts';
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { Decision } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
 import { flagIsArchived } from './change-flag.ts';
 import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
+import type { FlagDeps } from './project-command.ts';
 
 type Command = KillFlag & { readonly flag: string };
 
@@ -19,7 +20,7 @@ export function decideKillFlag(command: Command, environment: EnvironmentState):
 
 /** Killing a killed flag changes nothing. `context`: at the environment's stream. */
 export function killFlag(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {

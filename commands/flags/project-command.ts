@@ -2,11 +2,16 @@
 import type { ProjectEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
 import { type CommandContext, type ExecuteDeps, execute, type Outcome } from '../execute.ts';
+import type { HotFolds } from '../hot-folds.ts';
 import { projectStream } from '../streams.ts';
 import { evolveProject, noProject, type ProjectFlag, type ProjectState } from './project-state.ts';
 
 export const noSuchProject = reject({ code: 'not_found', detail: 'There is no such project.' });
 export const noSuchFlag = reject({ code: 'not_found', detail: 'There is no such flag.' });
+
+export interface FlagDeps extends ExecuteDeps {
+  readonly hotFolds: HotFolds;
+}
 
 export interface ProjectChange<C> {
   /** At the project's stream. */
@@ -19,14 +24,12 @@ export interface ProjectChange<C> {
 }
 
 /** Folds the project, decides, appends. */
-export function changeProject<C>(
-  deps: ExecuteDeps,
-  change: ProjectChange<C>,
-): Promise<Outcome<ProjectState>> {
+export function changeProject<C>(deps: FlagDeps, change: ProjectChange<C>): Promise<Outcome<ProjectState>> {
   const { context, project, creates, command, decide } = change;
   return execute<ProjectState, C, ProjectEvent>(deps, {
     decider: { initial: noProject, evolve: evolveProject, decide },
     stream: projectStream(context.tenant, project),
+    hot: deps.hotFolds,
     context,
     ownOnly: true,
     ...(creates === undefined ? {} : { creates }),

@@ -4,7 +4,9 @@ import type { RollbackFlag } from '../../schemas/commands/projects.ts';
 import type { DecodedEvent } from '../../schemas/envelope.ts';
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { Decision } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
+import { decodeStream, ownEvents } from '../decode-stream.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
+import { environmentStream } from '../streams.ts';
 import { decideParts, invalid } from './change-flag.ts';
 import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
 import {
@@ -13,7 +15,7 @@ import {
   evolveFlag,
   type FlagFact,
 } from './environment-state.ts';
-import { staleRevision } from './project-command.ts';
+import { type FlagDeps, staleRevision } from './project-command.ts';
 
 interface Command extends RollbackFlag {
   readonly flag: string;
@@ -52,7 +54,7 @@ export function flagAtRevision(
 
 /** `context`: at the environment's stream. */
 export function rollbackFlag(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {
@@ -61,7 +63,11 @@ export function rollbackFlag(
     context,
     project,
     environment,
-    command: ({ events }) => ({ ...command, target: flagAtRevision(events, command.flag, command.revision) }),
+    async command() {
+      const recorded = await deps.log.readStream(environmentStream(context.tenant, project, environment));
+      const events = await decodeStream(deps.codec, ownEvents(recorded, context.tenant));
+      return { ...command, target: flagAtRevision(events, command.flag, command.revision) };
+    },
     decide: decideRollback,
   });
 }

@@ -5,9 +5,10 @@
 import type { ChangeEnvironment } from '../../schemas/commands/projects.ts';
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { Decision } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
 import { changeEnvironment, type InEnvironment, noSuchEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
+import type { FlagDeps } from './project-command.ts';
 
 export function decideSetApprovals(
   data: ChangeEnvironment,
@@ -20,7 +21,7 @@ export function decideSetApprovals(
 
 /** `context`: at the environment's stream. */
 export function setApprovals(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: ChangeEnvironment & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {

@@ -4,10 +4,11 @@
  */
 import type { CommandId, StreamId, TenantId } from '../../schemas/envelope.ts';
 import type { Rejection } from '../../schemas/errors.ts';
-import type { CommandContext, ExecuteDeps } from '../execute.ts';
+import type { CommandContext } from '../execute.ts';
 import { uuidv5 } from '../ids.ts';
 import { environmentStream } from '../streams.ts';
 import { beginEnvironment } from './begin-environment.ts';
+import type { FlagDeps } from './project-command.ts';
 import type { ProjectFlag, ProjectState } from './project-state.ts';
 
 /** Of one append, which the log bounds in bytes too. */
@@ -33,7 +34,7 @@ export function spreadOf(context: CommandContext): SpreadContext {
 
 /** @param what the environments and flags to be brought together; left out: all */
 export async function spread(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   contextOf: SpreadContext,
   tenant: TenantId,
   project: ProjectState,
@@ -53,7 +54,7 @@ export async function spread(
 }
 
 async function begin(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   contextOf: SpreadContext,
   tenant: TenantId,
   { project, environments }: ProjectState,

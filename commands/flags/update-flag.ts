@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { UpdateFlag } from '../../schemas/commands/projects.ts';
 import type { ProjectEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import type { CommandContext, ExecuteDeps, Outcome } from '../execute.ts';
-import { changeProject, flagOf, staleRevision } from './project-command.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
+import { changeProject, type FlagDeps, flagOf, staleRevision } from './project-command.ts';
 import type { FlagDetails, ProjectState } from './project-state.ts';
 
 interface Command extends UpdateFlag {
@@ -55,7 +55,7 @@ function definedOf(fields: Partial<FlagDetails>): Partial<FlagDetails> {
 
 /** `context`: at the project's stream. */
 export function updateFlag(
-  deps: ExecuteDeps,
+  deps: FlagDeps,
   context: CommandContext,
   input: Command & { readonly project: string },
 ): Promise<Outcome<ProjectState>> {

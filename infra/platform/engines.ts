@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import type { Clock, Random } from '../../commands/clock.ts';
 import type { Codec } from '../../commands/codec.ts';
 import type { EventLog } from '../../commands/event-log.ts';
+import type { FlagDeps } from '../../commands/flags/project-command.ts';
 import { HotFolds } from '../../commands/hot-folds.ts';
 import type { KeyDeps } from '../../commands/keys/key-command.ts';
 import { personalCodec } from '../../commands/personal-codec.ts';
@@ -57,7 +58,7 @@ export interface Engines {
   readonly kafka: OpenedKafka | null;
   /** Null: limits and rows are kept in this process alone. */
   readonly redis: { readonly connection: RedisConnection; readonly hints: Hints } | null;
-  readonly keyDeps: KeyDeps;
+  readonly keyDeps: KeyDeps & FlagDeps;
   /** For commands at long streams. */
   readonly hotFolds: HotFolds;
   /** Names this life of this process. */
@@ -215,7 +216,7 @@ export async function openEngines(options: EngineOptions): Promise<Engines> {
       readModels,
       kafka,
       redis,
-      keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers },
+      keyDeps: { log: measured, codec, clock, random, peppers: keyring.peppers, hotFolds },
       hotFolds,
       writer,
       holder: `${processName()} (${writer})`,

@@ -54,7 +54,7 @@ const engines: Engines = {
   log: eventLog,
   ownLog,
   store: lethalStore(opened.store, kill),
-  keyDeps: { log: eventLog, codec, clock, random, peppers: keyring.peppers },
+  keyDeps: { log: eventLog, codec, clock, random, peppers: keyring.peppers, hotFolds: opened.hotFolds },
 };
 const { keyId: admin } = await bootstrap(opened);
 const projector = startProjector(engines, log);

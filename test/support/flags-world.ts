@@ -12,6 +12,7 @@ import {
 } from '../../commands/flags/environment-state.ts';
 import type { ProjectState } from '../../commands/flags/project-state.ts';
 import { spread, spreadOf } from '../../commands/flags/spread.ts';
+import { HotFolds } from '../../commands/hot-folds.ts';
 import { environmentStream, projectStream } from '../../commands/streams.ts';
 import type { FlagEdit } from '../../schemas/commands/flags.ts';
 import { type CreateFlag, createFlagSchema } from '../../schemas/commands/projects.ts';
@@ -22,7 +23,8 @@ export const PROJECT = 'shop';
 
 export async function flagsWorld() {
   const world = await keysWorld();
-  const { deps, tenant, context, log } = world;
+  const { tenant, context, log } = world;
+  const deps = { ...world.deps, hotFolds: new HotFolds() };
   const at = (environment: string, key?: string) =>
     context(environmentStream(tenant, PROJECT, environment), key);
   const atProject = (key?: string) => context(projectStream(tenant, PROJECT), key);
@@ -41,6 +43,7 @@ export async function flagsWorld() {
 
   return {
     ...world,
+    deps,
     at,
     atProject,
     done,

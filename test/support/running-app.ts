@@ -8,6 +8,7 @@ import type { Services } from '../../api/services.ts';
 import { confirmedReads } from '../../api/verify/confirm-log.ts';
 import { createVerifier } from '../../api/verify/verifier.ts';
 import type { EventLog } from '../../commands/event-log.ts';
+import { HotFolds } from '../../commands/hot-folds.ts';
 import { creditLeases } from '../../commands/keys/credit-leases.ts';
 import { issueKey } from '../../commands/keys/issue-key.ts';
 import { personalCodec } from '../../commands/personal-codec.ts';
@@ -154,7 +155,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     ).run(stop.signal),
   );
   const erasures = runErasureFollower({ log, codec, dataKeys, clock }, { signal: stop.signal });
-  const execute = { log, codec, clock, random, peppers: keyring.peppers };
+  const execute = { log, codec, clock, random, peppers: keyring.peppers, hotFolds: new HotFolds() };
 
   await createTenant(execute, systemContext('bootstrap', DEFAULT_TENANT, ['tenant']), {
     slug: DEFAULT_TENANT_SLUG,
