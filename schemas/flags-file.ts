@@ -3,20 +3,18 @@ import { z } from 'zod';
 import { MAX_SEGMENTS_OF_ENVIRONMENT } from './commands/flags.ts';
 import { MAX_ENVIRONMENTS_OF_PROJECT, MAX_FLAGS_OF_PROJECT } from './commands/projects.ts';
 import {
-  type Fallthrough,
-  type FlagSettings,
   flagKeySchema,
   flagKindSchema,
   flagSettingsSchema,
   flagTypeSchema,
   mistyped,
-  type Serve,
   segmentKeySchema,
   tagsSchema,
   variantsSchema,
   whenSchema,
 } from './flag-values.ts';
 import type { Json, JsonObject } from './json.ts';
+import { servedBy } from './served-variants.ts';
 import { instantSchema, ownerIdSchema, slugSchema } from './values.ts';
 import { misfit, variantSchemaSchema } from './variant-schema.ts';
 
@@ -86,31 +84,4 @@ export type FlagsFile = z.infer<typeof flagsFileSchema>;
 /** What is there under a key, which may be called as what every object has. */
 export function own<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
-}
-
-/** Every variant that a flag's settings name, with the path to where. What imported logic names nobody knows before. */
-export function servedBy(settings: FlagSettings): readonly (readonly [readonly PropertyKey[], string])[] {
-  const { offVariant, targets, rules, fallthrough } = settings;
-  return [
-    [['offVariant'], offVariant],
-    ...targets.map(({ variant }, i) => [['targets', i, 'variant'], variant] as const),
-    ...rules.flatMap(({ serve }, i) => ofServe(serve, ['rules', i, 'serve'])),
-    ...ofFallthrough(fallthrough),
-  ];
-}
-
-type Served = readonly [readonly PropertyKey[], string];
-
-function ofServe(serve: Serve, at: readonly PropertyKey[]): readonly Served[] {
-  if ('variant' in serve) return [[[...at, 'variant'], serve.variant]];
-  return serve.rollout.weights.map(({ variant }, i) => [[...at, 'rollout', 'weights', i], variant]);
-}
-
-function ofFallthrough(fallthrough: Fallthrough): readonly Served[] {
-  const at = ['fallthrough'];
-  if ('codeDefault' in fallthrough) return [];
-  if ('logic' in fallthrough) {
-    return fallthrough.otherwise === null ? [] : [[[...at, 'otherwise'], fallthrough.otherwise]];
-  }
-  return ofServe(fallthrough, at);
 }

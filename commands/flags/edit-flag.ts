@@ -1,14 +1,8 @@
 /** Edits of a flag, as functions from one state of it to the next. */
 import type { FlagEdit } from '../../schemas/commands/flags.ts';
-import {
-  type Fallthrough,
-  type FlagRule,
-  type FlagSettings,
-  MAX_RULES,
-  mistyped,
-  type Serve,
-} from '../../schemas/flag-values.ts';
+import { type FlagRule, type FlagSettings, MAX_RULES, mistyped } from '../../schemas/flag-values.ts';
 import type { JsonObject } from '../../schemas/json.ts';
+import { servedBy } from '../../schemas/served-variants.ts';
 import { misfit } from '../../schemas/variant-schema.ts';
 import type { EditableFlag, PartName } from './flag-parts.ts';
 
@@ -144,28 +138,17 @@ export function checkVariants({ type, variants, jsonSchema, settings }: Editable
     const why = misfit(jsonSchema!, value);
     if (why !== null) throw new InvalidEdit('edits', `variant ${name} does not fit the JSON Schema: ${why}`);
   }
-  const { offVariant, targets, rules, fallthrough } = settings;
-  const used: readonly [string, readonly string[]][] = [
-    ['the off variant', [offVariant]],
-    ['a target', targets.map(({ variant }) => variant)],
-    ...rules.map(({ id, serve }): [string, readonly string[]] => [`rule ${id}`, served(serve)]),
-    ['the fallthrough', servedByRest(fallthrough)],
-  ];
-  for (const [what, names] of used) {
-    const missing = names.find((name) => !Object.hasOwn(variants, name));
-    if (missing !== undefined) {
-      throw new InvalidEdit('edits', `${what} serves ${missing}, which is no variant of the flag`);
+  for (const [path, name] of servedBy(settings)) {
+    if (!Object.hasOwn(variants, name)) {
+      throw new InvalidEdit(
+        'edits',
+        `${servedAt(path, settings)} serves ${name}, which is no variant of the flag`,
+      );
     }
   }
 }
 
-function served(serve: Serve): readonly string[] {
-  return 'variant' in serve ? [serve.variant] : serve.rollout.weights.map(({ variant }) => variant);
-}
-
-/** What imported logic may name nobody knows before. */
-function servedByRest(fallthrough: Fallthrough): readonly string[] {
-  if ('codeDefault' in fallthrough) return [];
-  if ('logic' in fallthrough) return fallthrough.otherwise === null ? [] : [fallthrough.otherwise];
-  return served(fallthrough);
+function servedAt([part, at]: readonly PropertyKey[], { rules }: FlagSettings): string {
+  if (part === 'rules') return `rule ${rules[Number(at)]!.id}`;
+  return part === 'offVariant' ? 'the off variant' : part === 'targets' ? 'a target' : 'the fallthrough';
 }

@@ -11,8 +11,8 @@ import {
   variantsSchema,
   whenSchema,
 } from '../../schemas/flag-values.ts';
-import { servedBy } from '../../schemas/flags-file.ts';
 import type { Json } from '../../schemas/json.ts';
+import { servedBy } from '../../schemas/served-variants.ts';
 import { importUnleash } from './import-unleash.ts';
 
 const names = fc.constantFrom<Json>(

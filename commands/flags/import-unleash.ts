@@ -151,7 +151,9 @@ function importFeature(
   }
   const rules = rulesOf(name, here, values, segment, note);
   if (JSON.stringify(rules).includes('"rollout":')) {
-    note('its shares and splits are dealt out anew: Unleash hashes otherwise');
+    note(
+      'its shares and splits are dealt out anew: Unleash hashes otherwise, and by chance who has no such attribute',
+    );
   }
   const { data, error } = flagSettingsSchema.safeParse({
     mode: here.enabled ? 'on' : 'off',

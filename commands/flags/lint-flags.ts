@@ -1,7 +1,8 @@
 /** What is likely not meant in a flags file: docs/flags-file.md lists what is looked for. */
 import { type FlagRule, type FlagSettings, type Serve, WHOLE, type When } from '../../schemas/flag-values.ts';
-import { type FlagOfFile, type FlagsFile, own, servedBy } from '../../schemas/flags-file.ts';
+import { type FlagOfFile, type FlagsFile, own } from '../../schemas/flags-file.ts';
 import { isJsonObject, type Json } from '../../schemas/json.ts';
+import { servedBy } from '../../schemas/served-variants.ts';
 import { compileProgram } from './compile-program.ts';
 import { constantOf } from './constant-when.ts';
 import { InvalidRule } from './engine/expression.ts';
