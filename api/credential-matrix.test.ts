@@ -88,7 +88,8 @@ describe('credentials', () => {
       for (const [what, credential, code] of bad) {
         const answer = await call(operation, credential, made(running, operation));
         assert.equal(answer.status, 401, `${operation.operationId}, credential ${what}: ${answer.text}`);
-        assert.equal(answer.code, code, `${operation.operationId}, credential ${what}`);
+        const told = operation.forFlagsKeys ? undefined : code;
+        assert.equal(answer.code, told, `${operation.operationId}, credential ${what}`);
         tried++;
       }
     }

@@ -215,7 +215,8 @@ describe('manners', () => {
         .replace('{ownerId}', 'example-owner')
         .replace(/\{(\w+)\}/g, (_, name: string) => exampleOf(operation, name));
       if (/\/revoke$/.test(operation.path) && operation.path.includes('{id}')) continue;
-      const answer = await ask(operation.method, url, operation.bodyExample as object);
+      const secret = operation.forFlagsKeys ? running.flagsKey.secret : running.admin.secret;
+      const answer = await ask(operation.method, url, operation.bodyExample as object, {}, secret);
       assert.ok(answer.statusCode < 300, `${operation.operationId}: ${answer.payload}`);
       const what = operation.operationId;
       check(operation, answer.statusCode, String(answer.headers['content-type']), answer.payload, what);

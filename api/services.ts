@@ -8,6 +8,7 @@ import type { ReadModels } from '../projections/read-models.ts';
 import type { ProjectionStore } from '../projections/store.ts';
 import type { GroupMembers } from '../projections/who-works.ts';
 import type { Epoch } from '../schemas/envelope.ts';
+import type { ClientLimit } from './flags/client-limit.ts';
 import type { FlagSets } from './flags/flag-sets.ts';
 import { routesOf } from './route.ts';
 import type { Limiter } from './verify/limiter.ts';
@@ -32,6 +33,7 @@ export interface Services {
   readonly verifier: Pick<Verifier, 'verify' | 'verifyMany'>;
   readonly limiter: Pick<Limiter, 'unshared'>;
   readonly flags: Pick<FlagSets, 'of' | 'ageSeconds'>;
+  readonly clientLimit: ClientLimit;
 }
 
 export const defineRoute = routesOf<Services>();

@@ -259,6 +259,13 @@ export const settingSpecs = {
     'a whole number of seconds from 0 to 2592000 (30 days)',
     'How long flags are evaluated from what was read last while log and database are away.',
   ),
+  flagsClientRequestsPerMinute: setting(
+    'PLINTH_FLAGS_CLIENT_REQUESTS_PER_MINUTE',
+    whole(1, 1_000_000),
+    '1200',
+    'a whole number from 1 to 1000000',
+    'What one address may ask of one process a minute with one key of a flags client. Behind a proxy, see PLINTH_TRUSTED_PROXIES.',
+  ),
   drainSeconds: setting(
     'PLINTH_DRAIN_SECONDS',
     whole(0, 300),

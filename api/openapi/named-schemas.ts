@@ -18,6 +18,13 @@ import {
   ownerRevocationViewSchema,
   revokedKeysViewSchema,
 } from '../../schemas/views/keys.ts';
+import {
+  ofrepBulkFailureSchema,
+  ofrepBulkSchema,
+  ofrepErrorSchema,
+  ofrepEvaluationSchema,
+  ofrepFailureSchema,
+} from '../../schemas/views/ofrep.ts';
 import { tenantViewSchema } from '../../schemas/views/tenants.ts';
 import { limitViewSchema, verifyViewSchema } from '../../schemas/views/verify.ts';
 import type { Route } from '../route.ts';
@@ -37,6 +44,11 @@ const views: Readonly<Record<string, z.ZodType>> = {
   Flag: flagViewSchema,
   FlagInEnvironment: flagInEnvironmentViewSchema,
   FlagExplanation: flagExplanationViewSchema,
+  OfrepEvaluation: ofrepEvaluationSchema,
+  OfrepFailure: ofrepFailureSchema,
+  OfrepBulk: ofrepBulkSchema,
+  OfrepBulkFailure: ofrepBulkFailureSchema,
+  OfrepRefusal: ofrepErrorSchema,
   Tenant: tenantViewSchema,
   Verdict: verifyViewSchema,
   LimitStanding: limitViewSchema,

@@ -23,7 +23,7 @@ export function answerOfrepError(
   const { 'content-type': _, ...headers } = problemHeaders(problem);
   reply.code(problem.status).headers(headers);
   if (BODYLESS.has(problem.status)) return reply.send();
-  const { key } = (request.params ?? {}) as { readonly key?: string };
+  const key = keyOf(request);
   return reply.type('application/json; charset=utf-8').send(
     JSON.stringify({
       ...(problem.status === 400 && key && { key }),
@@ -31,6 +31,12 @@ export function answerOfrepError(
       errorDetails: detailsOf(problem),
     }),
   );
+}
+
+/** The flag that was asked for; as it stands in the address, where that cannot be decoded. */
+function keyOf({ params, url }: FastifyRequest): string | undefined {
+  const { key } = (params ?? {}) as { readonly key?: string };
+  return key ?? /\/flags\/([^/?]+)/.exec(url)?.[1];
 }
 
 function errorCodeOf(request: FastifyRequest, { code }: Problem): OfrepErrorCode {

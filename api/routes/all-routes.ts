@@ -8,6 +8,7 @@ import { keyTimeTravelRoutes } from './key-time-travel.ts';
 import { keysManyRoutes } from './keys-many.ts';
 import { keyReadRoutes } from './keys-read.ts';
 import { keyWriteRoutes } from './keys-write.ts';
+import { ofrepRoutes } from './ofrep.ts';
 import { projectionRoutes } from './projections.ts';
 import { projectRoutes } from './projects.ts';
 import { segmentRoutes } from './segments.ts';
@@ -29,6 +30,7 @@ export const allRoutes: readonly Route<Services>[] = [
   ...flagChangeRoutes,
   ...flagReadRoutes,
   ...segmentRoutes,
+  ...ofrepRoutes,
   ...tenantRoutes,
   ...subjectRoutes,
   ...projectionRoutes,

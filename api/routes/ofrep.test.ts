@@ -256,6 +256,7 @@ test('an address under /ofrep/ that is none, or cannot be read, is told in the s
     assert.equal(answer.statusCode, status, url);
     assert.match(String(answer.headers['content-type']), /^application\/json/, url);
     assert.ok(answer.json<{ errorDetails: string }>().errorDetails.length > 0, url);
+    if (status === 400) assert.equal(answer.json<{ key: string }>().key, '%zz');
   }
 });
 
@@ -288,6 +289,25 @@ test('a key whose environment has not been read yet is told to come again', asyn
   for (const url of [BULK, `${BULK}/plain`]) {
     const answer = await ask(url, {}, 'early-key');
     assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '1']);
+  }
+});
+
+test('pages of any origin may ask, and read why they are refused', async (t) => {
+  const { app, ask } = ofrep(t);
+  for (const url of [BULK, `${BULK}/`, `${BULK}/plain`]) {
+    const preflight = await app.inject({
+      method: 'OPTIONS',
+      url,
+      headers: { origin: 'https://shop.example', 'access-control-request-method': 'POST' },
+    });
+    assert.equal(preflight.statusCode, 204);
+    assert.equal(preflight.headers['access-control-allow-origin'], '*');
+    assert.match(String(preflight.headers['access-control-allow-headers']), /If-None-Match.*X-API-Key/);
+    for (const key of ['server-key', 'nobodys-key']) {
+      const { headers } = await ask(url, {}, key);
+      assert.equal(headers['access-control-allow-origin'], '*');
+      assert.match(String(headers['access-control-expose-headers']), /ETag, Retry-After/);
+    }
   }
 });
 

@@ -164,6 +164,7 @@ export const ofrepRoutes = [
     tag: 'Evaluate flags',
     access: { flagsKeys: ['flags-server', 'flags-client'] },
     raw: true,
+    cors: true,
     readsYourWrites: true,
     query: z.looseObject({
       flagConfigEtag: z
@@ -211,8 +212,11 @@ export const ofrepRoutes = [
     tag: 'Evaluate flags',
     access: { flagsKeys: ['flags-server', 'flags-client'] },
     raw: true,
+    cors: true,
     readsYourWrites: true,
-    params: z.strictObject({ key: z.string().describe('Of the flag.') }),
+    params: z.strictObject({
+      key: z.string().meta({ description: 'Of the flag.', examples: ['new-checkout'] }),
+    }),
     body: evaluateFlagsSchema,
     bodyExample,
     responses: {

@@ -2,6 +2,7 @@
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../api/app.ts';
 import type { Readiness } from '../../api/deps.ts';
+import { clientLimit } from '../../api/flags/client-limit.ts';
 import { flagServing } from '../../api/flags/flag-serving.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
 import { VERIFY_ROUTE } from '../../api/routes/verify.ts';
@@ -16,6 +17,7 @@ import { hurriedBy } from '../../projections/hints.ts';
 import { verifyRowLoader } from '../../projections/keys/verify-row.ts';
 import { relayProblem } from '../../projections/relay-standing.ts';
 import type { Epoch } from '../../schemas/envelope.ts';
+import { InProcessLimiter } from '../limiter/in-process-limiter.ts';
 import { outageOf } from '../outage.ts';
 import { postgresChangesSource } from '../postgres/changes-source.ts';
 import { revisionTables } from '../postgres/revision-tables.ts';
@@ -40,6 +42,9 @@ export interface ApiServerOptions {
   readonly metrics: Metrics;
   readonly ready: () => Promise<Readiness>;
 }
+
+/** With a key each, in use at one time; about 150 bytes each. */
+const MAX_CLIENT_ADDRESSES = 100_000;
 
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { engines, log, metrics, ready } = options;
@@ -147,6 +152,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     verifier,
     limiter,
     flags: serving.sets,
+    // Of this process alone: it is asked with every evaluation, and guards against few.
+    clientLimit: clientLimit(
+      new InProcessLimiter(clock, MAX_CLIENT_ADDRESSES),
+      settings.flagsClientRequestsPerMinute,
+    ),
   };
   const app = buildApp(
     {

@@ -16,6 +16,8 @@ export interface Operation {
   readonly isPublic: boolean;
   /** How long a good answer takes. */
   readonly seconds: number;
+  /** Takes keys of flags readers alone. */
+  readonly forFlagsKeys: boolean;
   /** Null: any credential will do. */
   readonly permission: string | null;
   readonly parameters: readonly Parameter[];
@@ -36,6 +38,7 @@ export function operationsOf(document: OpenApiDocument): readonly Operation[] {
         path,
         operationId: operation.operationId as string,
         isPublic: operation['x-public'] === true,
+        forFlagsKeys: (operation.security as JsonSchema[]).some((scheme) => 'flagsKey' in scheme),
         seconds: (operation['x-expected-seconds'] as number | undefined) ?? 0,
         permission: (operation['x-permission'] as string | undefined) ?? null,
         parameters: (operation.parameters as JsonSchema[]).map(

@@ -1,6 +1,7 @@
 /** The whole API on a real PostgreSQL, with every role in this process. */
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../api/app.ts';
+import { clientLimit } from '../../api/flags/client-limit.ts';
 import { flagServing } from '../../api/flags/flag-serving.ts';
 import type { OpenApiDocument } from '../../api/openapi/document.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
@@ -50,6 +51,8 @@ export interface RunningApp {
   readonly admin: IssuedKey;
   /** A key of use `api` in the default tenant, with a name and an owner. */
   readonly key: IssuedKey & { readonly name: string; readonly ownerId: string };
+  /** A key of use `flags-server` for an environment that has a flag. */
+  readonly flagsKey: IssuedKey;
   readonly tenantId: TenantId;
   /** Another tenant, and a management key of it that may do everything there. */
   readonly other: IssuedKey & { readonly tenantId: string };
@@ -117,12 +120,22 @@ export async function runningApp(t: Cleanup): Promise<RunningApp> {
     return (keys as unknown[]).length === 1;
   });
   await makeFlag((path, body) => call('POST', path, admin.secret, body));
+  const flagsKey = await issue({
+    use: 'flags-server',
+    environment: { project: 'shop', environment: 'production' },
+  });
+  await until(async () => {
+    const headers = { 'x-api-key': flagsKey.secret };
+    const url = '/ofrep/v1/evaluate/flags/new-checkout';
+    return (await app.inject({ method: 'POST', url, headers })).statusCode === 200;
+  });
   const document = (await app.inject('/openapi.json')).json<OpenApiDocument>();
   return {
     app,
     document,
     admin,
     key,
+    flagsKey,
     tenantId: DEFAULT_TENANT,
     other: { ...other, tenantId },
     log: house.log,
@@ -208,6 +221,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     verifier,
     limiter,
     flags: serving.sets,
+    clientLimit: clientLimit(limiter, 1_000_000),
   };
   const app = buildApp(
     {
