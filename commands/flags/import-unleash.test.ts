@@ -279,6 +279,14 @@ test('what is too large is refused, with the bound', () => {
   });
   assert.equal(strategic.flags.size, 0);
   assert.match(strategic.said, /more than 50 strategies/);
+  const pattern = constraint('plan', 'REGEX', 'x'.repeat(900));
+  const patterned = importUnleash(
+    exported({ featureStrategies: strategies({ name: 'default', constraints: Array(23).fill(pattern) }) }),
+  );
+  assert.match(patterned.findings[0]!.message, /patterns have more than 20000 characters/);
+  const variants = Array.from({ length: 50 }, (_, n) => ({ name: `v${n}`, weight: 1 }));
+  const varied = imported({ featureStrategies: strategies({ name: 'default', variants }) });
+  assert.match(varied.said, /more than 50 variants, with the one for off/);
   const deep = `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`;
   const nested = imported({
     featureStrategies: strategies({

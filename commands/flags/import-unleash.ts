@@ -7,7 +7,6 @@ import {
   flagKeySchema,
   flagSettingsSchema,
   MAX_TAGS,
-  MAX_VARIANTS,
   type Prerequisite,
   type When,
   whenSchema,
@@ -118,10 +117,7 @@ function variantsOf(feature: UnleashFeature, note: (message: string) => void): F
   if (environments.some(({ strategies }) => strategies.length > MAX_UNLEASH_STRATEGIES)) {
     throw new NotCarried(`it has more than ${MAX_UNLEASH_STRATEGIES} strategies`);
   }
-  const named = environments.flatMap(variantsIn);
-  const most = MAX_VARIANTS * MAX_UNLEASH_STRATEGIES * environments.length;
-  if (named.length > most) throw new NotCarried(`it has more than ${MAX_VARIANTS} variants`);
-  return flagVariants(named, note);
+  return flagVariants(environments.flatMap(variantsIn), note);
 }
 
 const KINDS: ReadonlyMap<string, FlagKind> = new Map([
@@ -162,9 +158,6 @@ function importFeature(
     ...rules,
   });
   if (error) throw new NotCarried(`${error.issues[0]!.path.join('.')}: ${error.issues[0]!.message}`);
-  if (Object.keys(values.variants).length > MAX_VARIANTS) {
-    throw new NotCarried(`it has more than ${MAX_VARIANTS} variants, with the one for off`);
-  }
   return {
     key: name,
     type: values.type,

@@ -1,6 +1,7 @@
 /** Variants of Unleash, which have a name and maybe a payload, as variants with a value of one type. */
-import type { FlagValueType } from '../../schemas/flag-values.ts';
+import { type FlagValueType, MAX_VARIANTS } from '../../schemas/flag-values.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../schemas/json.ts';
+import { NotCarried } from './unleash-constraints.ts';
 import { text } from './unleash-export.ts';
 
 /** What is served where a flag is on; empty: it is on, and none of them is chosen. */
@@ -38,6 +39,9 @@ export function flagVariants(given: readonly JsonObject[], note: (message: strin
     const theirs = text(variant.name) ?? '';
     const known = names.get(identity(variant));
     if (known !== undefined) continue;
+    if (names.size === MAX_VARIANTS - 1) {
+      throw new NotCarried(`it has more than ${MAX_VARIANTS} variants, with the one for off`);
+    }
     const name = freeName(keyOf(theirs, 'variant'), variants);
     if (name !== theirs) note(`its variant ${JSON.stringify(theirs)} is called ${name}`);
     names.set(identity(variant), name);
