@@ -7,7 +7,8 @@ import { servedRows } from '../../projections/flags/served-rows.ts';
 import { Freshness, type FreshnessEvent } from '../../projections/freshness.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
-import { type EnvironmentChange, FlagSets } from './flag-sets.ts';
+import type { EnvironmentChange } from './environment-change.ts';
+import { FlagSets } from './flag-sets.ts';
 import { toldChanges } from './told-changes.ts';
 
 export interface FlagServingDeps {

@@ -13,6 +13,7 @@ import type { Stamp } from '../../projections/projection.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
 import { type Position, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
+import type { EnvironmentChange } from './environment-change.ts';
 import type { ServedEnvironment, ServedFlag, ServedFlags } from './served-environment.ts';
 
 /** Reads what has changed after a position, in one snapshot on one server. */
@@ -20,16 +21,6 @@ export type LoadEnvironment = (
   stream: StreamId,
   after: Position,
 ) => Promise<{ readonly stamp: Stamp; readonly rows: ServedRows | null }>;
-
-/** What changed of a served environment, for whoever watches it. */
-export interface EnvironmentChange {
-  readonly stream: StreamId;
-  readonly position: Position;
-  /** Keys of the flags whose answers may differ; null: not known, all. */
-  readonly flags: readonly string[] | null;
-  /** A kill: it is told at once. */
-  readonly urgent: boolean;
-}
 
 export interface FlagSetsDeps {
   readonly load: LoadEnvironment;

@@ -8,6 +8,7 @@ import type { Caller } from '../deps.ts';
 export type FlagsUse = Extract<KeyUse, `flags-${string}`>;
 
 export interface FlagsReader {
+  readonly keyId: string;
   readonly use: FlagsUse;
   /** The stream of its environment. */
   readonly stream: StreamId;
@@ -17,14 +18,14 @@ export interface FlagsReader {
 const readers = new WeakMap<KeyEnvironment, FlagsReader>();
 
 /** Only of a caller whom a route for flags keys has let in. */
-export function flagsReader({ tenant, use, environment }: Caller): FlagsReader {
+export function flagsReader({ tenant, keyId, use, environment }: Caller): FlagsReader {
   if (environment === null || (use !== 'flags-server' && use !== 'flags-client')) {
     throw new Error('the caller has no key for flags');
   }
   let reader = readers.get(environment);
   if (!reader) {
     // A SHA-1, not for every request.
-    reader = { use, stream: environmentStream(tenant, environment.project, environment.environment) };
+    reader = { keyId, use, stream: environmentStream(tenant, environment.project, environment.environment) };
     readers.set(environment, reader);
   }
   return reader;

@@ -5,7 +5,6 @@ import { evaluateFlagsSchema } from '../../schemas/commands/ofrep.ts';
 import type { Epoch, Position, StreamId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import {
-  type OfrepEventStream,
   ofrepBulkFailureSchema,
   ofrepBulkSchema,
   ofrepErrorSchema,
@@ -13,21 +12,14 @@ import {
   ofrepFailureSchema,
 } from '../../schemas/views/ofrep.ts';
 import { bulkEtag, namesEtag, positionInEtag } from '../flags/bulk-etag.ts';
+import type { ChangeStreams } from '../flags/change-streams.ts';
 import type { ClientLimit } from '../flags/client-limit.ts';
 import { evaluateAll } from '../flags/evaluate-all.ts';
 import { contextOf } from '../flags/evaluation-context.ts';
-import { type FlagsReader, flagsReader } from '../flags/flags-use.ts';
+import { flagsReader } from '../flags/flags-use.ts';
 import { bulkText, invalidContext, listedText, singleAnswer } from '../flags/ofrep-answers.ts';
 import type { ServedEnvironment, ServedFlags } from '../flags/served-environment.ts';
 import { type Answer, type ResponseSpec, type RouteRequest, routesOf } from '../route.ts';
-
-/** The streams that tell of changes. */
-export interface ChangeStreams {
-  /** Counts up; the URLs that are handed out in one window expire together. */
-  window(): number;
-  /** What a reader is told to listen to. */
-  of(reader: FlagsReader, window: number): readonly OfrepEventStream[];
-}
 
 export interface OfrepServices {
   readonly clock: Clock;

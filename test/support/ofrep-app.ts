@@ -2,9 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../api/app.ts';
 import type { ApiDeps } from '../../api/deps.ts';
+import type { ChangeStreams } from '../../api/flags/change-streams.ts';
 import type { ClientLimit } from '../../api/flags/client-limit.ts';
 import type { ServedEnvironment, ServedFlags } from '../../api/flags/served-environment.ts';
-import { type ChangeStreams, type OfrepServices, ofrepRoutes } from '../../api/routes/ofrep.ts';
+import { type OfrepServices, ofrepRoutes } from '../../api/routes/ofrep.ts';
 import { systemClock, systemRandom } from '../../infra/system-clock.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import { EPOCH } from './scratch-api.ts';
