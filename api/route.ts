@@ -97,6 +97,8 @@ export interface RouteRequest<P = unknown, Q = unknown, B = unknown> {
   readonly peerIp: string;
   /** The raw `Accept` header. */
   readonly accept: string;
+  /** The raw `Accept-Encoding` header. */
+  readonly acceptEncoding: string | undefined;
   /** The raw `If-None-Match` header. */
   readonly ifNoneMatch: string | undefined;
   /** Of an event source that comes again: the id of what it saw last. */

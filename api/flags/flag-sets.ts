@@ -224,6 +224,9 @@ function entryOf(
     flags.set(key, { key, clientVisible, type, program });
   }
   const { tenant, project, environment, position } = rows;
-  const served = { tenant: tenant as TenantId, project, environment, stream, position, flags, readsClock };
+  const served = {
+    tenant: tenant as TenantId,
+    ...{ project, environment, stream, position, flags, contents: compiled, readsClock },
+  };
   return { stamp, compiled, served, readMs };
 }

@@ -1,5 +1,7 @@
 /** What evaluation answers from: the flags of one environment, compiled, and where they come from. */
+
 import type { CompiledProgram } from '../../commands/flags/compile-program.ts';
+import type { EnvironmentState } from '../../commands/flags/environment-state.ts';
 import type { Position, StreamId, TenantId } from '../../schemas/envelope.ts';
 import type { FlagValueType } from '../../schemas/flag-values.ts';
 
@@ -22,6 +24,8 @@ export interface ServedEnvironment {
   /** Of the last event of the environment's stream that is in it. */
   readonly position: Position;
   readonly flags: ReadonlyMap<string, ServedFlag>;
+  /** What the flags were compiled from. */
+  readonly contents: Pick<EnvironmentState, 'flags' | 'segments'>;
   /** Some flag reads the clock: nothing may be answered 304. */
   readonly readsClock: boolean;
 }

@@ -73,6 +73,11 @@ export class HandledRequest implements RouteRequest {
     return this.#request.headers.accept ?? '*/*';
   }
 
+  get acceptEncoding(): string | undefined {
+    const { 'accept-encoding': header } = this.#request.headers;
+    return header as string | undefined;
+  }
+
   get ifNoneMatch(): string | undefined {
     return this.#request.headers['if-none-match'];
   }

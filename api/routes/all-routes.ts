@@ -3,6 +3,7 @@ import type { Route } from '../route.ts';
 import type { Services } from '../services.ts';
 import { flagChangeRoutes } from './flag-changes.ts';
 import { flagReadRoutes } from './flag-reads.ts';
+import { flagdSyncRoutes } from './flagd-sync.ts';
 import { flagRoutes } from './flags.ts';
 import { keyTimeTravelRoutes } from './key-time-travel.ts';
 import { keysManyRoutes } from './keys-many.ts';
@@ -31,6 +32,7 @@ export const allRoutes: readonly Route<Services>[] = [
   ...flagReadRoutes,
   ...segmentRoutes,
   ...ofrepRoutes,
+  ...flagdSyncRoutes,
   ...tenantRoutes,
   ...subjectRoutes,
   ...projectionRoutes,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { type RunningApp, runningApp } from '../../test/support/running-app.ts';
 
 type Body = Record<string, unknown>;
@@ -198,5 +199,49 @@ describe('flags over HTTP', () => {
       headers: { authorization: `Bearer ${secret}` },
     });
     assert.equal(whoami.statusCode, 401);
+  });
+
+  test('are given to flagd as one flag set: to server keys of the environment, and again only when it has changed', async (t) => {
+    const { done, running } = await shop(t);
+    await done('POST', '/store/flags', { flag: 'a' });
+    await done('POST', '/store/flags', { flag: 'b' });
+    const rule = {
+      id: 'r',
+      when: { attribute: 'mail', is: 'matches', value: '^a' },
+      serve: { variant: 'on' },
+    };
+    const edits = [
+      { edit: 'set_mode', mode: 'on' },
+      { edit: 'put_rule', rule },
+    ];
+    const changed = await done('POST', '/store/environments/production/flags/b/changes', { edits });
+    assert.deepEqual(changed.body.notInFlagd, ['matches']);
+    const keyOf = async (use: string) => {
+      const payload = { use, environment: { project: 'store', environment: 'production' } };
+      const headers = { authorization: `Bearer ${running.admin.secret}` };
+      return (await running.app.inject({ method: 'POST', url: '/v1/keys', headers, payload })).json().secret;
+    };
+    const server = await keyOf('flags-server');
+    const sync = (key: string, environment = 'production', headers: Record<string, string> = {}) =>
+      running.app.inject({
+        url: `/v1/sync/store/${environment}/flagd.json`,
+        headers: { authorization: `Bearer ${key}`, ...headers },
+      });
+    await running.until(async () => Object.keys((await sync(server)).json().flags ?? {}).length === 1);
+    const plain = await sync(server);
+    assert.deepEqual(Object.keys(plain.json().flags), ['a']);
+    assert.deepEqual([plain.json().metadata.leftOut, plain.json().metadata.leftOutCount], ['b', 1]);
+    const etag = String(plain.headers.etag);
+    const same = await sync(server, 'production', { 'if-none-match': etag });
+    assert.deepEqual([same.statusCode, same.body], [304, '']);
+    const packed = await sync(server, 'production', { 'accept-encoding': 'br, gzip' });
+    assert.equal(packed.headers['content-encoding'], 'gzip');
+    assert.equal(gunzipSync(packed.rawPayload).toString(), plain.body);
+    assert.equal((await sync(server, 'staging')).statusCode, 404);
+    assert.equal((await sync(await keyOf('flags-client'))).statusCode, 401);
+    await done('POST', '/store/environments/production/flags/a/on', {});
+    await running.until(
+      async () => (await sync(server, 'production', { 'if-none-match': etag })).statusCode === 200,
+    );
   });
 });

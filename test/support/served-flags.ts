@@ -4,6 +4,7 @@ import type { FlagsUse } from '../../api/flags/flags-use.ts';
 import type { ServedEnvironment, ServedFlag, ServedFlags } from '../../api/flags/served-environment.ts';
 import { compileProgram } from '../../commands/flags/compile-program.ts';
 import type { FlagMetadata } from '../../commands/flags/engine/resolution.ts';
+import { noEnvironment } from '../../commands/flags/environment-state.ts';
 import { type FlagInEnvironment, flagProgram } from '../../commands/flags/flag-program.ts';
 import { compileSegments } from '../../commands/flags/segments.ts';
 import { environmentStream } from '../../commands/streams.ts';
@@ -57,6 +58,8 @@ export function servedEnvironment(
     stream: STREAM,
     position,
     flags: new Map(served),
+    // Evaluation looks at what was compiled alone.
+    contents: noEnvironment,
     readsClock: served.some(([, { program }]) => program.readsClock),
   };
 }
