@@ -146,7 +146,7 @@ describe('credentials', () => {
   });
 
   test('the same requests are let in with the right credential', async () => {
-    for (const operation of operations.filter((o) => !o.isPublic && o.method === 'GET')) {
+    for (const operation of operations.filter((o) => !o.isPublic && !o.byToken && o.method === 'GET')) {
       const { secret } = operation.forFlagsKeys ? running.flagsKey : running.admin;
       const answer = await call(operation, `Bearer ${secret}`, made(running, operation));
       assert.ok(answer.status === 200 || answer.status === 404, `${operation.operationId}: ${answer.text}`);

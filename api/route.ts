@@ -13,12 +13,13 @@ import type { TraceContext } from './plugins/trace-context.ts';
 
 /**
  * `anyCredential`: every good management key may ask. `flagsKeys`: keys of these uses alone.
- * `public`: no credential is looked at.
+ * `streamToken`: the address carries what the handler judges. `public`: no credential is looked at.
  */
 export type Access =
   | { readonly permission: Permission }
   | { readonly anyCredential: true }
   | { readonly flagsKeys: readonly ('flags-server' | 'flags-client')[] }
+  | { readonly streamToken: true }
   | { readonly public: true };
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -9,12 +9,13 @@ import type { ProjectionStore } from '../projections/store.ts';
 import type { GroupMembers } from '../projections/who-works.ts';
 import type { Epoch } from '../schemas/envelope.ts';
 import type { ClientLimit } from './flags/client-limit.ts';
+import type { FlagEventsServices } from './flags/flag-events.ts';
 import type { FlagSets } from './flags/flag-sets.ts';
 import { routesOf } from './route.ts';
 import type { Limiter } from './verify/limiter.ts';
 import type { Verifier } from './verify/verifier.ts';
 
-export interface Services {
+export interface Services extends FlagEventsServices {
   readonly clock: Clock;
   readonly epoch: () => Epoch;
   /** What commands run on. */

@@ -62,6 +62,7 @@ export function openApiDocument(routes: readonly Route<never>[], version: string
           description: 'A key of use `management`: `Authorization: Bearer plinth_live_…`.',
         },
         ...(routes.some(({ access }) => 'flagsKeys' in access) ? flagsSchemes : {}),
+        ...(routes.some(({ access }) => 'streamToken' in access) ? { streamToken } : {}),
       },
       responses: Object.fromEntries([...responses].sort(([a], [b]) => (a < b ? -1 : 1))),
       examples: problemExamples(),
@@ -78,6 +79,13 @@ const flagsSchemes: JsonSchema = {
     description: 'A key of use `flags-server` or `flags-client`: `Authorization: Bearer plinth_live_…`.',
   },
   flagsApiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'The same key.' },
+};
+
+const streamToken: JsonSchema = {
+  type: 'apiKey',
+  in: 'query',
+  name: 'token',
+  description: 'Of an address that an evaluation of all flags handed out.',
 };
 
 const INTRODUCTION = `API keys, from a command to a verified key.

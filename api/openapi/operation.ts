@@ -51,11 +51,13 @@ function describe(route: Route<never>): string {
   if ('public' in route.access) return `${route.description}\n\nPublic: needs no credential.`;
   if ('flagsKeys' in route.access)
     return `${route.description}\n\nA key of use ${route.access.flagsKeys.map((use) => `\`${use}\``).join(' or ')} may ask.`;
+  if ('streamToken' in route.access) return route.description;
   return `${route.description}\n\nAny management key may ask.`;
 }
 
 function securityOf(access: Access): readonly JsonSchema[] {
   if ('public' in access) return [];
+  if ('streamToken' in access) return [{ streamToken: [] }];
   return 'flagsKeys' in access ? [{ flagsKey: [] }, { flagsApiKey: [] }] : [{ managementKey: [] }];
 }
 

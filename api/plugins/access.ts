@@ -10,7 +10,7 @@ type Hook = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDone
 
 /** A callback, not a promise: most credentials are judged at once, from the cache. */
 export function accessHook(deps: Pick<ApiDeps<unknown>, 'authenticate'>, access: Access): Hook {
-  if ('public' in access) return (_request, _reply, done) => done();
+  if ('public' in access || 'streamToken' in access) return (_request, _reply, done) => done();
   const uses = 'flagsKeys' in access ? access.flagsKeys : undefined;
   const credentialOf = uses ? flagsCredential : managementCredential;
   return (request, _reply, done) => {

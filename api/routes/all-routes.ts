@@ -10,6 +10,7 @@ import { keysManyRoutes } from './keys-many.ts';
 import { keyReadRoutes } from './keys-read.ts';
 import { keyWriteRoutes } from './keys-write.ts';
 import { ofrepRoutes } from './ofrep.ts';
+import { ofrepEventsRoutes } from './ofrep-events.ts';
 import { projectionRoutes } from './projections.ts';
 import { projectRoutes } from './projects.ts';
 import { segmentRoutes } from './segments.ts';
@@ -33,6 +34,7 @@ export const allRoutes: readonly Route<Services>[] = [
   ...segmentRoutes,
   ...ofrepRoutes,
   ...flagdSyncRoutes,
+  ...ofrepEventsRoutes,
   ...tenantRoutes,
   ...subjectRoutes,
   ...projectionRoutes,

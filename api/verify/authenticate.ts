@@ -64,6 +64,22 @@ export function authenticate(
     .then((fetched) => admit(deps, fetched, text, peer, uses));
 }
 
+/**
+ * Whether a key whose secret was checked before is good now, from wherever it is used: for what goes on since
+ * then. Throws `PlinthError` `verify_stale` or `log_epoch_changed`.
+ */
+export function isStillGood(
+  { facts, nowMs }: Pick<AuthenticateDeps, 'facts' | 'nowMs'>,
+  keyId: string,
+): boolean | Promise<boolean> {
+  const judged = (entry: KeyEntry) => {
+    const code = judge(entry, {}, nowMs());
+    return code === null || code === 'FORBIDDEN';
+  };
+  const entry = facts.now(keyId);
+  return entry ? judged(entry) : facts.fetch(keyId, { keyId }).then(judged);
+}
+
 function admit(
   deps: AuthenticateDeps,
   entry: KeyEntry,

@@ -13,7 +13,7 @@ import { PlinthError } from '../../schemas/errors.ts';
 import type { Secret } from '../../schemas/secret.ts';
 import type { KeyUse } from '../../schemas/values.ts';
 import type { VerifyFault, VerifyView } from '../../schemas/views/verify.ts';
-import { type Authenticated, authenticate, type Peer } from './authenticate.ts';
+import { type Authenticated, authenticate, isStillGood, type Peer } from './authenticate.ts';
 import { type ConfirmLog, confirmLog } from './confirm-log.ts';
 import { CreditBlocks } from './credit-blocks.ts';
 import type { CreditLeases } from './credit-leases.ts';
@@ -59,6 +59,8 @@ export interface Verifier {
   ): Promise<readonly (VerifyView | VerifyFault)[]>;
   /** `text`: what stands after `Bearer `. */
   authenticate(text: string, peer?: Peer, uses?: readonly KeyUse[]): Authenticated | Promise<Authenticated>;
+  /** Of a key whose secret was checked before; see `isStillGood`. */
+  stillGood(keyId: string): boolean | Promise<boolean>;
   /** After a read of the log that a client is told of. */
   readonly confirm: ConfirmLog;
   readonly freshness: Freshness;
@@ -149,6 +151,7 @@ export function createVerifier(deps: VerifierDeps): Verifier {
     verify: (context, request) => verifyKey(verifying, context, request),
     verifyMany: (context, requests) => verifyMany(verifying, context, requests),
     authenticate: (text, peer, uses) => authenticate(authenticating, text, peer, uses),
+    stillGood: (keyId) => isStillGood(authenticating, keyId),
     confirm: confirmLog(freshness),
     freshness,
     cache,

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../api/app.ts';
 import type { Readiness } from '../../api/deps.ts';
 import { clientLimit } from '../../api/flags/client-limit.ts';
+import { flagEvents } from '../../api/flags/flag-events.ts';
 import { flagServing } from '../../api/flags/flag-serving.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
 import { VERIFY_ROUTE } from '../../api/routes/verify.ts';
@@ -108,9 +109,18 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
         plinth_credits_lost_units: verifier.credits.lostUnits,
         plinth_freshness_head_age_seconds: seconds(ages.headAgeMs),
         plinth_freshness_poll_age_seconds: seconds(ages.pollAgeMs),
+        plinth_flag_streams: telling.flagEvents.hub.streams,
         plinth_log_waiting_appends: engines.ownLog.waitingAppends(),
       };
     },
+  });
+  const telling = flagEvents({
+    clock,
+    random,
+    epoch: () => currentEpoch(),
+    served: () => serving.sets,
+    key: keyring.derive('flag-streams').reveal(),
+    stillGood: (keyId) => verifier.stillGood(keyId),
   });
   const flagChanges = postgresChangesSource(pool, 'flags', { clock });
   const serving = flagServing({
@@ -119,6 +129,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     changes: redis ? hurriedBy(redis.hints, 'flags', flagChanges) : flagChanges,
     clock,
     graceMs: settings.flagsGraceSeconds * 1000,
+    changed: (change) => telling.flagEvents.hub.tell(change),
     onFreshness: (event, detail) => {
       metrics.noticed(`flags_${event}`);
       if (event === 'halted')
@@ -152,6 +163,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     verifier,
     limiter,
     flags: serving.sets,
+    ...telling,
     // Of this process alone: it is asked with every evaluation, and guards against few.
     clientLimit: clientLimit(
       new InProcessLimiter(clock, MAX_CLIENT_ADDRESSES),
@@ -178,6 +190,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     allRoutes,
   );
   const closeVerifier = async () => {
+    telling.flagEvents.hub.close();
     await serving.close();
     const lost = await verifier.close();
     await limits.close();

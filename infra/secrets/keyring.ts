@@ -16,7 +16,7 @@ export interface MasterKey {
 }
 
 /** What a key is derived for. Each gets bytes of its own. */
-export type DerivedUse = 'request-digest' | 'cursor' | 'idempotency' | 'shared-cache';
+export type DerivedUse = 'request-digest' | 'cursor' | 'idempotency' | 'shared-cache' | 'flag-streams';
 
 export interface Keyring {
   readonly master: MasterKey;

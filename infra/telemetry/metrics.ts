@@ -65,6 +65,7 @@ export const gaugeHelp = {
   plinth_relay_events: 'Events carried to Kafka since the start.',
   plinth_relay_transactions: 'Transactions of the relay since the start.',
   plinth_relay_stopped: 'Whether the relay waits for an operator or an upgrade.',
+  plinth_flag_streams: 'Streams that tell of changes of flags, open now.',
   plinth_log_waiting_appends: 'Appends that wait for a call.',
   plinth_hot_folds: 'Streams whose state is kept in memory for the next command.',
   plinth_hot_fold_bytes: 'Bytes of the events that these states were folded from.',

@@ -78,7 +78,7 @@ describe('OFREP of a house', () => {
   test('a client sees a flag as soon as it is for clients, and not before', async () => {
     const hidden = await ask(`${ALL}/new-checkout`, client);
     assert.equal(hidden.json<Evaluation>().errorCode, 'FLAG_NOT_FOUND');
-    assert.deepEqual((await ask(ALL, client)).json(), { flags: [] });
+    assert.deepEqual((await ask(ALL, client)).json<{ flags: Evaluation[] }>().flags, []);
     const edits = [{ edit: 'set_client_visible', clientVisible: true }];
     const position = await change('POST', `${AT}/changes`, { edits });
     const shown = await ask(`${ALL}/new-checkout`, client, { 'plinth-position': position });

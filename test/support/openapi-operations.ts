@@ -18,6 +18,8 @@ export interface Operation {
   readonly seconds: number;
   /** Takes keys of flags readers alone. */
   readonly forFlagsKeys: boolean;
+  /** What lets in is in the address, and of no other operation's making. */
+  readonly byToken: boolean;
   /** Null: any credential will do. */
   readonly permission: string | null;
   readonly parameters: readonly Parameter[];
@@ -39,6 +41,7 @@ export function operationsOf(document: OpenApiDocument): readonly Operation[] {
         operationId: operation.operationId as string,
         isPublic: operation['x-public'] === true,
         forFlagsKeys: (operation.security as JsonSchema[]).some((scheme) => 'flagsKey' in scheme),
+        byToken: (operation.security as JsonSchema[]).some((scheme) => 'streamToken' in scheme),
         seconds: (operation['x-expected-seconds'] as number | undefined) ?? 0,
         permission: (operation['x-permission'] as string | undefined) ?? null,
         parameters: (operation.parameters as JsonSchema[]).map(

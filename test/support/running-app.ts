@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../api/app.ts';
 import { clientLimit } from '../../api/flags/client-limit.ts';
+import { flagEvents } from '../../api/flags/flag-events.ts';
 import { flagServing } from '../../api/flags/flag-serving.ts';
 import type { OpenApiDocument } from '../../api/openapi/document.ts';
 import { allRoutes } from '../../api/routes/all-routes.ts';
@@ -203,9 +204,24 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   verifier.start();
   const readModels = postgresReadModels({ primary: pool, clock });
   const flagChanges = postgresChangesSource(pool, 'flags', { clock });
-  const serving = flagServing({ log, readModels, changes: flagChanges, clock, graceMs: 3_600_000 });
-  serving.start();
   const { epoch } = await log.head();
+  const telling = flagEvents({
+    clock,
+    random,
+    epoch: () => epoch,
+    served: () => serving.sets,
+    key: keyring.derive('flag-streams').reveal(),
+    stillGood: (keyId) => verifier.stillGood(keyId),
+  });
+  const serving = flagServing({
+    log,
+    readModels,
+    changes: flagChanges,
+    clock,
+    graceMs: 3_600_000,
+    changed: (change) => telling.flagEvents.hub.tell(change),
+  });
+  serving.start();
   const digestKey = keyring.derive('request-digest');
   const services: Services = {
     clock,
@@ -221,6 +237,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
     verifier,
     limiter,
     flags: serving.sets,
+    ...telling,
     clientLimit: clientLimit(limiter, 1_000_000),
   };
   const app = buildApp(
@@ -241,6 +258,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   t.after(async () => {
     await app.close();
     await verifier.close();
+    telling.flagEvents.hub.close();
     await serving.close();
     await recorder.close();
     stop.abort();
