@@ -1,143 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import type { Head } from '../commands/event-log.ts';
-import type { Epoch, EventId, Position, StreamId } from '../schemas/envelope.ts';
-import { PlinthError } from '../schemas/errors.ts';
-import { fakeClock } from '../test/support/fake-clock.ts';
-import { ChangeWindow } from './change-window.ts';
-import type { Change, ChangesPoll } from './changes.ts';
-import { Freshness } from './freshness.ts';
+import type { StreamId } from '../schemas/envelope.ts';
+import { at, change, freshnessWorld, KEY, OTHER, stampAt } from '../test/support/freshness-world.ts';
 import type { Stamp } from './projection.ts';
-
-const EPOCH = '00000000-0000-4000-8000-000000000001' as Epoch;
-const OTHER = '00000000-0000-4000-8000-000000000002' as Epoch;
-const KEY = 'key-a' as StreamId;
-
-function at(n: number): Position {
-  return (n === 0 ? '' : String(n).padStart(20, '0')) as Position;
-}
-function idAt(n: number, history = 'h'): EventId {
-  return `${history}${n}` as EventId;
-}
-function stampAt(n: number, more: Partial<Stamp> = {}): Stamp {
-  return { epoch: EPOCH, revision: 1, position: at(n), eventId: n === 0 ? null : idAt(n), ...more };
-}
-
-/** A log and a projection whose every answer a test decides. */
-function world(start = 10) {
-  const clock = fakeClock();
-  const state = {
-    head: start,
-    projected: start,
-    epoch: EPOCH,
-    projectedEpoch: EPOCH,
-    revision: 1,
-    changes: [] as Change[],
-    prunedThrough: 0,
-    halted: null as string | null,
-    history: (_n: number) => 'h',
-    headAway: false,
-    epochLost: false,
-    slowMs: 0,
-    pollAway: false as boolean | 'hangs',
-    polls: 0,
-  };
-  let hint = () => {};
-  const freshness = new Freshness({
-    clock,
-    log: {
-      async head(): Promise<Head> {
-        if (state.headAway) throw new Error('no route to the log');
-        if (state.epochLost) throw new PlinthError('log_epoch_changed', 'it is gone');
-        const head = { epoch: state.epoch, position: at(state.head) };
-        if (state.slowMs > 0) await clock.sleep(state.slowMs);
-        return head;
-      },
-      async eventIdAt(position) {
-        if (state.headAway) throw new Error('no route to the log');
-        const n = Number(position);
-        return n > state.head ? null : idAt(n, state.history(n));
-      },
-    },
-    changes: {
-      poll(after): Promise<ChangesPoll> {
-        state.polls++;
-        if (state.pollAway === 'hangs') return new Promise(() => {});
-        if (state.pollAway) return Promise.reject(new Error('no route to the read model'));
-        return Promise.resolve({
-          stamp: stampAt(state.projected, { epoch: state.projectedEpoch, revision: state.revision }),
-          changes: state.changes.filter((c) => c.position > after && c.position <= at(state.projected)),
-          complete: true,
-          prunedThrough: at(state.prunedThrough),
-          halted: state.halted,
-        });
-      },
-      async listen(tell) {
-        hint = tell;
-      },
-    },
-  });
-  return { clock, state, freshness, hint: () => hint() };
-}
-
-function change(n: number, stream = KEY): Change {
-  return { position: at(n), stream };
-}
-
-describe('what was read from the log', () => {
-  const confirmed = ({ freshness }: ReturnType<typeof world>) =>
-    freshness.confirm(null).then(
-      () => true,
-      () => false,
-    );
-
-  it('is of no worth before a head is known', async () => {
-    assert.equal(await confirmed(world()), false);
-  });
-
-  it('counts as long as the log is the one that was seen, and each look starts after it was asked for', async () => {
-    const w = world();
-    await w.freshness.refresh();
-    assert.equal(await confirmed(w), true);
-    w.state.slowMs = 100;
-    const first = confirmed(w);
-    await w.clock.advance(50);
-    w.state.epoch = OTHER;
-    const second = confirmed(w);
-    await w.clock.advance(200);
-    assert.deepEqual([await first, await second], [true, false]);
-    assert.match(w.freshness.halted!, /plinth log restored/);
-  });
-
-  it('counts for nothing where the log ends earlier, holds another event, or cannot be asked', async () => {
-    for (const change of [{ head: 9 }, { history: () => 'other' }, { headAway: true }]) {
-      const w = world();
-      await w.freshness.refresh();
-      Object.assign(w.state, change);
-      assert.equal(await confirmed(w), false);
-    }
-  });
-
-  it('counts for nothing where the log has lost its epoch: all halts until it has it back', async () => {
-    const w = world();
-    await w.freshness.refresh();
-    w.state.epochLost = true;
-    assert.equal(await confirmed(w), false);
-    assert.equal(w.freshness.halted, 'it is gone');
-    await w.freshness.refresh();
-    assert.equal(w.freshness.halted, 'it is gone', 'a poll alone does not say that it is back');
-    w.state.epochLost = false;
-    await w.clock.advance(1_000);
-    await w.freshness.refresh();
-    assert.equal(w.freshness.halted, null);
-    assert.equal(await confirmed(w), true);
-  });
-});
 
 describe('the freshness rule', () => {
   it('trusts nothing before a head and a poll were taken', () => {
-    const { freshness } = world();
+    const { freshness } = freshnessWorld();
     assert.equal(freshness.usable(stampAt(10), [KEY]), false);
   });
 
@@ -145,7 +15,7 @@ describe('the freshness rule', () => {
     name: string;
     usable: boolean;
     stamp?: Stamp;
-    change?: Partial<ReturnType<typeof world>['state']>;
+    change?: Partial<ReturnType<typeof freshnessWorld>['state']>;
     waitMs?: number;
   }[] = [
     { name: 'an entry at the head', usable: true },
@@ -237,7 +107,7 @@ describe('the freshness rule', () => {
   ];
   for (const row of rows) {
     it(`${row.usable ? 'uses' : 'does not use'} ${row.name}`, async () => {
-      const { freshness, state, clock } = world();
+      const { freshness, state, clock } = freshnessWorld();
       freshness.start();
       await clock.advance(1_000);
       assert.ok(freshness.usable(stampAt(10), [KEY]), 'usable at first');
@@ -253,7 +123,7 @@ describe('the freshness rule', () => {
   }
 
   it('sees within one poll that a tail was lost and its positions reused past what it had learned', async () => {
-    const { freshness, state, clock } = world();
+    const { freshness, state, clock } = freshnessWorld();
     let dropped = 0;
     freshness.onDrop(() => dropped++);
     freshness.start();
@@ -274,7 +144,7 @@ describe('the freshness rule', () => {
   });
 
   it('drops everything and goes on when log and read model are of a new epoch', async () => {
-    const { freshness, state, clock } = world();
+    const { freshness, state, clock } = freshnessWorld();
     let dropped = 0;
     freshness.onDrop(() => dropped++);
     freshness.start();
@@ -289,7 +159,7 @@ describe('the freshness rule', () => {
   });
 
   it('polls within 25 ms of a hint, and no faster however many come', async () => {
-    const { freshness, state, clock, hint } = world();
+    const { freshness, state, clock, hint } = freshnessWorld();
     freshness.start();
     await clock.advance(1_100);
     const before = state.polls;
@@ -303,14 +173,14 @@ describe('the freshness rule', () => {
   });
 
   it('shares one refresh among all who ask', async () => {
-    const { freshness, state } = world();
+    const { freshness, state } = freshnessWorld();
     await Promise.all(Array.from({ length: 100 }, () => freshness.refresh()));
     assert.equal(state.polls, 1);
     assert.ok(freshness.usable(stampAt(10), [KEY]));
   });
 
   it('counts the 5 s from when a head was asked for, not from its answer', async () => {
-    const { freshness, state, clock } = world();
+    const { freshness, state, clock } = freshnessWorld();
     state.slowMs = 800;
     const refreshed = freshness.refresh();
     await clock.advance(800);
@@ -323,7 +193,7 @@ describe('the freshness rule', () => {
   });
 
   it('does not wait for a refresh that has just failed', async () => {
-    const { freshness, state, clock } = world();
+    const { freshness, state, clock } = freshnessWorld();
     state.pollAway = true;
     await freshness.refresh();
     await freshness.refresh();
@@ -334,7 +204,7 @@ describe('the freshness rule', () => {
   });
 
   it('drops the answer of a poll that was given up on', async () => {
-    const { freshness, state, clock } = world();
+    const { freshness, state, clock } = freshnessWorld();
     state.pollAway = 'hangs';
     const refreshed = freshness.refresh();
     await clock.advance(1_500);
@@ -359,7 +229,7 @@ describe('the freshness rule', () => {
     let used = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const { freshness, state, clock } = world();
+        const { freshness, state, clock } = freshnessWorld();
         /** Changes of the key as the log has them, by time. */
         const truth: { n: number; atMs: number }[] = [];
         let entry = stampAt(10);
@@ -397,49 +267,5 @@ describe('the freshness rule', () => {
       { numRuns: 200 },
     );
     assert.ok(used > 500, 'the property saw entries being used');
-  });
-});
-
-describe('the window of changes', () => {
-  function poll(n: number, changes: Change[], more: Partial<ChangesPoll> = {}): ChangesPoll {
-    return { stamp: stampAt(n), changes, complete: true, prunedThrough: at(0), halted: null, ...more };
-  }
-
-  it('raises its floor by what it must forget, and no further', () => {
-    const window = new ChangeWindow(() => {}, 2);
-    window.take(poll(1, []));
-    window.take(poll(4, [change(2), change(3, 'key-b' as StreamId), change(4, 'key-c' as StreamId)]));
-    assert.equal(window.streams, 2);
-    assert.equal(window.clear(at(1), ['key-z' as StreamId]), false, 'below the forgotten change');
-    assert.equal(window.clear(at(2), [KEY]), true);
-    assert.equal(window.clear(at(2), ['key-b' as StreamId]), false);
-  });
-
-  it('asks again for the position that a page may have cut in two', () => {
-    const window = new ChangeWindow();
-    window.take(poll(1, []));
-    assert.equal(window.take(poll(9, [change(2), change(3)], { complete: false })), false);
-    assert.equal(window.cursor, at(2));
-    assert.equal(window.take(poll(9, [change(3), change(3, 'key-b' as StreamId)])), true);
-    assert.equal(window.clear(at(2), ['key-b' as StreamId]), false);
-  });
-
-  it('starts anew when one position fills a page', () => {
-    const window = new ChangeWindow();
-    window.take(poll(1, []));
-    assert.equal(
-      window.take(poll(9, [change(2), change(2, 'key-b' as StreamId)], { complete: false })),
-      true,
-    );
-    assert.equal(window.clear(at(8), [KEY]), false);
-    assert.equal(window.clear(at(9), [KEY]), true);
-  });
-
-  it('starts anew when the projection went back', () => {
-    const window = new ChangeWindow();
-    window.take(poll(5, []));
-    window.take(poll(3, []));
-    assert.equal(window.cursor, at(3));
-    assert.equal(window.clear(at(2), [KEY]), false);
   });
 });

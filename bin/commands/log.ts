@@ -19,14 +19,8 @@ import { postgresDataKeysBackup } from '../../infra/postgres/data-keys-backup.ts
 import type { Pool } from '../../infra/postgres/pool.ts';
 import { postgresReactorCheckpoints } from '../../infra/postgres/reactor-checkpoints.ts';
 import { adoptEpoch } from '../../projections/adopt-epoch.ts';
-import {
-  type DecodedEvent,
-  type Epoch,
-  type Position,
-  parsePositionToken,
-  positionToken,
-  START,
-} from '../../schemas/envelope.ts';
+import { type Epoch, type Position, parsePositionToken, START } from '../../schemas/envelope.ts';
+import { eventLine } from '../event-lines.ts';
 import { Failure } from '../failure.ts';
 import { withEngines } from '../local.ts';
 import { printFields, printJson, progressLine } from '../output.ts';
@@ -183,10 +177,8 @@ async function tail(
   const { epoch, position: head } = await engines.log.head();
   const print = async (events: Awaited<ReturnType<typeof engines.log.readAll>>['events']) => {
     for (const recorded of events) {
-      const [event] = await engines.codec
-        .decode([recorded])
-        .catch(() => [engines.codec.decodePublic(recorded)]);
-      console.log(options.json ? JSON.stringify(shown(event!, epoch)) : line(event!));
+      const { text, json } = await eventLine(engines.codec, recorded, epoch);
+      console.log(options.json ? JSON.stringify(json) : text);
     }
   };
   let after = options.after === undefined ? START : positionGiven(options.after, epoch);
@@ -216,15 +208,6 @@ function positionGiven(text: string, epoch: Epoch): Position {
   }
   if (token.epoch !== epoch) throw new Failure(`${text} is a position of a history that is gone.`);
   return token.position;
-}
-
-function line(event: DecodedEvent): string {
-  return `${event.position}  ${new Date(event.timeMs).toISOString()}  ${event.stream}@${event.version}  ${event.type}  ${event.metadata.actor}  ${JSON.stringify(event.data)}`;
-}
-
-function shown(event: DecodedEvent, epoch: Parameters<typeof positionToken>[0]): object {
-  const { timeMs, position, ...rest } = event;
-  return { position: positionToken(epoch, position), time: new Date(timeMs).toISOString(), ...rest };
 }
 
 /** The pool of a log that lies in Postgres. */
