@@ -11,7 +11,7 @@ export class RelayHalted extends Error {
 }
 
 /** Where this relay goes on, and whether it begins there under a log that holds events. Throws `RelayHalted` where it may not. */
-export async function standing(
+export async function resumeFrom(
   log: Pick<EventLog, 'head' | 'eventIdAt'>,
   { record, topicsHoldRecords, lastGeneration }: Footing,
   partitions: number,

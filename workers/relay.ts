@@ -11,7 +11,7 @@ import type { Bookmark, Position, Recorded, Slice } from '../schemas/envelope.ts
 import { topicDomainOf } from '../schemas/topics.ts';
 import { keepLease } from './keep-lease.ts';
 import { BATCH_EVENTS, isSmall, relayBatch, runsOf } from './relay-batch.ts';
-import { replaced, standing, unknownStream } from './relay-footing.ts';
+import { replaced, resumeFrom, unknownStream } from './relay-footing.ts';
 import type { RelayLease } from './relay-lease.ts';
 import type { RelayRecord, RelayTopics } from './relay-topics.ts';
 
@@ -20,7 +20,11 @@ export const WATERMARK_EVERY_MS = 35;
 /** The log's epoch and end are compared at least this often. */
 const HISTORY_CHECK_MS = 1_000;
 const STANDBY_POLL_MS = 250;
-/** Every look takes over, and would fence whoever is not done between two. */
+/**
+ * A halt waits for an operator, and every look is a take-over: a transaction, and a record more in the position
+ * topic, which is read from end to end. It is not for who begins a generation: that seizes the lease, and relays
+ * stand by meanwhile.
+ */
 const HALTED_POLL_MS = 5_000;
 const MIN_RETRY_MS = 50;
 const MAX_RETRY_MS = 5_000;
@@ -183,7 +187,7 @@ async function follow(
 ): Promise<void> {
   const { log, topics, clock } = deps;
   const footing = await topics.takeOver();
-  const stands = await standing(log, footing, options.partitions);
+  const stands = await resumeFrom(log, footing, options.partitions);
   let { record } = stands;
   if (signal.aborted) return;
   let watermarkedMs = clock.now();
