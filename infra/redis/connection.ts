@@ -102,7 +102,10 @@ export function openRedis(options: RedisOptions): RedisConnection {
     if (!answers(state)) return;
     for (const wake of waiters) wake();
   };
-  const circuits = nodeCircuits((key) => nodeOf(client, named(key)));
+  const circuits = nodeCircuits(
+    (key) => nodeOf(client, named(key)),
+    () => nodesOf(client),
+  );
   const judge = (why: string) => {
     const open = circuits.openNodes();
     const all = open.length > 0 && nodesOf(client).every((node) => open.includes(node));

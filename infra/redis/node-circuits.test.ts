@@ -9,7 +9,10 @@ function opened() {
     ['b', 'one'],
     ['c', 'two'],
   ]);
-  const circuits = nodeCircuits((key) => nodes.get(/\{(.)/.exec(key)![1]!)!);
+  const circuits = nodeCircuits(
+    (key) => nodes.get(/\{(.)/.exec(key)![1]!)!,
+    () => [...nodes.values()],
+  );
   const fail = (...keys: string[]) => keys.map((key) => circuits.failed(key));
   return { nodes, circuits, fail };
 }
@@ -26,6 +29,20 @@ describe('the circuits of nodes', () => {
       [true, true, false],
     );
     assert.deepEqual(circuits.openNodes(), ['one']);
+  });
+
+  it('forget a node that was replaced before it had failed often enough, and no other', () => {
+    const { nodes, circuits, fail } = opened();
+    fail('p:{c}1', 'p:{c}1');
+    nodes.set('c', 'three');
+    fail('p:{a}1', 'p:{a}1');
+    nodes.set('c', 'two');
+    assert.deepEqual(fail('p:{c}1'), [false], 'it counts anew');
+    assert.deepEqual(fail('p:{a}1'), [true], 'the third in a row');
+    nodes.set('a', 'four');
+    nodes.set('b', 'four');
+    fail('p:{b}1');
+    assert.deepEqual(circuits.openNodes(), ['one'], 'an open one waits for its probe');
   });
 
   it('stay closed while every third is answered', () => {

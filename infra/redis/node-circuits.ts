@@ -25,11 +25,22 @@ export interface NodeCircuits {
   openNodes(): readonly string[];
 }
 
-/** @param nodeOf names the node that has a key */
-export function nodeCircuits(nodeOf: (key: string) => string): NodeCircuits {
-  /** Of nodes that failed last: commands in a row, and the key of a probe. As many as there are nodes, at most. */
+/**
+ * @param nodeOf names the node that has a key
+ * @param nodes that there are now
+ */
+export function nodeCircuits(nodeOf: (key: string) => string, nodes: () => readonly string[]): NodeCircuits {
+  /**
+   * Of nodes that failed last: commands in a row, and the key of a probe. As many as there are nodes, and those that
+   * were replaced while their circuits were open, until whoever has their slots now answers a probe.
+   */
   const troubled = new Map<string, { readonly count: number; readonly probe: string }>();
   const isOpenNode = (node: string) => (troubled.get(node)?.count ?? 0) >= TROUBLES_UNTIL_OPEN;
+  /** Nothing is sent to them any more, so nothing is answered. */
+  const forgetReplaced = () => {
+    const there = nodes();
+    for (const node of troubled.keys()) if (!isOpenNode(node) && !there.includes(node)) troubled.delete(node);
+  };
   const openNodes = () => [...troubled.keys()].filter(isOpenNode);
   return {
     isOpen: (key) => key !== null && troubled.size > 0 && isOpenNode(nodeOf(key)),
@@ -43,6 +54,7 @@ export function nodeCircuits(nodeOf: (key: string) => string): NodeCircuits {
       if (key === null) return false;
       const node = nodeOf(key);
       if (isOpenNode(node)) return false;
+      if (!troubled.has(node)) forgetReplaced();
       troubled.set(node, { count: (troubled.get(node)?.count ?? 0) + 1, probe: probeBeside(key) });
       return isOpenNode(node);
     },
