@@ -1,6 +1,12 @@
 /** OFREP of a whole house: keys that are issued, flags that are changed, and answers that show it. */
 import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { OFREPProvider } from '@openfeature/ofrep-provider';
+import { OFREPWebProvider } from '@openfeature/ofrep-web-provider';
+import { OpenFeature as ServerFeatures } from '@openfeature/server-sdk';
+import { OpenFeature as WebFeatures } from '@openfeature/web-sdk';
+import { EventSource } from 'eventsource';
 import { type RunningApp, runningApp } from '../support/running-app.ts';
 
 const ALL = '/ofrep/v1/evaluate/flags';
@@ -23,6 +29,8 @@ describe('OFREP of a house', () => {
     client = (await issue('flags-client', 'production')).secret;
   });
   after(async () => {
+    await ServerFeatures.close();
+    await WebFeatures.close();
     for (const cleanup of cleanups.reverse()) await cleanup();
   });
 
@@ -84,6 +92,38 @@ describe('OFREP of a house', () => {
     const shown = await ask(`${ALL}/new-checkout`, client, { 'plinth-position': position });
     assert.equal(shown.statusCode, 200, shown.payload);
     assert.equal(shown.json<Evaluation>().value, true);
+  });
+
+  test('OpenFeature’s clients see a ramp and a kill: a server when it asks, a browser without asking', async () => {
+    Object.assign(globalThis, { EventSource });
+    await running.app.listen({ port: 0, host: '127.0.0.1' });
+    const baseUrl = `http://127.0.0.1:${(running.app.server.address() as AddressInfo).port}`;
+    const headers = (secret: string): [string, string][] => [['Authorization', `Bearer ${secret}`]];
+    await ServerFeatures.setProviderAndWait(
+      new OFREPProvider({ baseUrl, headers: headers(running.flagsKey.secret) }),
+    );
+    await WebFeatures.setContext({ targetingKey: 'user-17' });
+    await WebFeatures.setProviderAndWait(
+      new OFREPWebProvider({ baseUrl, headers: headers(client), cacheMode: 'disabled' }),
+    );
+    const [atServer, atBrowser] = [ServerFeatures.getClient(), WebFeatures.getClient()];
+    const both = async (value: boolean, reason: string) => {
+      const isSo = (found: { value: boolean; reason?: string }) =>
+        found.value === value && found.reason === reason;
+      await running.until(async () => isSo(atBrowser.getBooleanDetails('new-checkout', !value)));
+      const asked = () =>
+        atServer.getBooleanDetails('new-checkout', !value, { targetingKey: 'user-17' }).then(isSo);
+      await running.until(asked);
+    };
+    await both(true, 'STATIC');
+    const rollout = { by: 'targetingKey', exposure: 100_000, weights: [{ variant: 'on', weight: 1 }] };
+    const edits = [{ edit: 'set_fallthrough', fallthrough: { rollout } }];
+    await change('POST', `${AT}/changes`, { edits });
+    await both(true, 'SPLIT');
+    await change('POST', `${AT}/kill`, { reason: 'it fails' });
+    await both(false, 'STATIC');
+    await change('POST', `${AT}/on`, {});
+    await both(true, 'SPLIT');
   });
 
   test('no other key opens them: of another use, of another environment, revoked', async () => {
