@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { Secret } from './secret.ts';
+import { slugSchema } from './values.ts';
 
 export interface SettingSpec<T = unknown> {
   readonly env: string;
@@ -278,7 +279,7 @@ export const settingSpecs = {
     httpUrl,
     null,
     'an address such as https://plinth.example.com',
-    'Where `plinth keys …` and `plinth tenants …` find the API. Unset: this machine, at PLINTH_PORT.',
+    'Where `plinth keys …`, `plinth flags …` and other verbs that call the API find it. Unset: this machine, at PLINTH_PORT.',
     { client: true },
   ),
   key: setting(
@@ -289,8 +290,24 @@ export const settingSpecs = {
       .transform((text) => new Secret(text)),
     null,
     'a management key: plinth_live_…',
-    'The management key that `plinth keys …` and `plinth tenants …` use. Unset: the admin key in the data folder.',
+    'The management key that they call it with. Unset: the admin key in the data folder.',
     { secret: true, client: true },
+  ),
+  project: setting(
+    'PLINTH_PROJECT',
+    slugSchema,
+    null,
+    'the key of a project, such as shop',
+    'The project that `plinth flags …` and `plinth environments …` are about, where --project does not say it.',
+    { client: true },
+  ),
+  environment: setting(
+    'PLINTH_ENVIRONMENT',
+    slugSchema,
+    null,
+    'the key of an environment, such as production',
+    'The environment that `plinth flags …` is about, where --environment does not say it.',
+    { client: true },
   ),
 };
 

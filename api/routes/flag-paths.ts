@@ -26,7 +26,8 @@ export const ENVIRONMENTS = `${PROJECT}/environments`;
 export const ENVIRONMENT = `${ENVIRONMENTS}/{environment}`;
 export const FLAGS = `${PROJECT}/flags`;
 export const FLAG = `${FLAGS}/{flag}`;
-export const FLAG_IN_ENVIRONMENT = `${ENVIRONMENT}/flags/{flag}`;
+export const ENVIRONMENT_FLAGS = `${ENVIRONMENT}/flags`;
+export const FLAG_IN_ENVIRONMENT = `${ENVIRONMENT_FLAGS}/{flag}`;
 export const SEGMENTS = `${ENVIRONMENT}/segments`;
 
 export const readsFlags = {

@@ -3,13 +3,14 @@ import { z } from 'zod';
 import { explainFlag } from '../../commands/flags/explain-flag.ts';
 import { flagChangeView, flagHistory } from '../../commands/flags/flag-history.ts';
 import { difference } from '../../commands/flags/flag-parts.ts';
-import { flagInEnvironmentView } from '../../commands/flags/flag-view.ts';
+import { environmentFlagView, flagInEnvironmentView } from '../../commands/flags/flag-view.ts';
 import { environmentStream } from '../../commands/streams.ts';
-import { flagWithReferences } from '../../projections/flags/queries.ts';
+import { flagWithReferences, listEnvironmentFlags } from '../../projections/flags/queries.ts';
 import { explainFlagSchema } from '../../schemas/commands/flags.ts';
 import { slugSchema } from '../../schemas/values.ts';
 import { fieldChangeSchema } from '../../schemas/views/changes.ts';
 import {
+  environmentFlagViewSchema,
   flagExplanationViewSchema,
   flagHistoryViewSchema,
   flagInEnvironmentViewSchema,
@@ -17,13 +18,53 @@ import {
 import { defineRoute } from '../services.ts';
 import { keyExample, POSITION_EXAMPLE } from './examples.ts';
 import { explanationExample, flagInEnvironmentExample } from './flag-examples.ts';
-import { FLAG_IN_ENVIRONMENT, flagInEnvironmentParams, noSuch, readFlags, readsFlags } from './flag-paths.ts';
+import {
+  ENVIRONMENT_FLAGS,
+  environmentParams,
+  FLAG_IN_ENVIRONMENT,
+  flagInEnvironmentParams,
+  noSuch,
+  readFlags,
+  readsFlags,
+} from './flag-paths.ts';
 import { momentOf } from './moment.ts';
-import { pageQuery, pagerOf } from './paging.ts';
+import { nextCursorSchema, pageQuery, pagerOf } from './paging.ts';
 
 const params = flagInEnvironmentParams;
 
+const { notInFlagd: _, ...listedExample } = flagInEnvironmentExample;
+
 export const flagReadRoutes = [
+  defineRoute({
+    ...readsFlags,
+    method: 'GET',
+    path: ENVIRONMENT_FLAGS,
+    operationId: 'listEnvironmentFlags',
+    summary: 'List the flags of an environment',
+    description:
+      'Newest first, each as it answers there, archived ones too. A page ends early at 1 MiB of flags.',
+    params: environmentParams,
+    query: z.strictObject(pageQuery),
+    problems: ['invalid_cursor'],
+    responses: {
+      200: {
+        description: 'A page of flags.',
+        schema: z.strictObject({ flags: z.array(environmentFlagViewSchema), nextCursor: nextCursorSchema }),
+        example: { flags: [listedExample], nextCursor: null },
+      },
+    },
+    async handler(request, services) {
+      const { tenant } = request.caller;
+      const { project, environment } = request.params;
+      const pager = pagerOf(services, tenant, `flags of ${project} ${environment}`, request.query);
+      const { result, stamp } = await readFlags(services, request, (tx, flags) =>
+        listEnvironmentFlags(tx, flags, { tenant, project, environment }, pager.page),
+      );
+      if (result === null) throw noSuch('environment');
+      const flags = result.items.map((flag) => environmentFlagView({ project, environment }, flag));
+      return { status: 200, position: stamp.position, body: { flags, nextCursor: pager.next(result) } };
+    },
+  }),
   defineRoute({
     ...readsFlags,
     method: 'GET',

@@ -146,6 +146,37 @@ describe('flags over HTTP', () => {
     );
   });
 
+  test('are listed whole, page by page, as they answer in one environment', async (t) => {
+    const { done, after, send } = await shop(t);
+    for (const flag of ['a', 'b', 'c']) await done('POST', '/store/flags', { flag });
+    await done('POST', '/store/environments/staging/flags/b/archive', {});
+    const ramped = await done('POST', '/store/environments/staging/flags/c/changes', ramp(25_000));
+    const path = '/store/environments/staging/flags';
+    const first = await after(ramped, `${path}?limit=2`);
+    const [c, b] = first.body.flags as Body[];
+    const whole = await done('GET', `${path}/c`);
+    assert.deepEqual({ ...c, notInFlagd: [] }, whole.body);
+    assert.deepEqual([b!.flag, b!.archived, b!.revision], ['b', true, 2]);
+    const next = await done('GET', `${path}?limit=2&cursor=${first.body.nextCursor}`);
+    assert.deepEqual(
+      [(next.body.flags as Body[]).map(({ flag, mode }) => [flag, mode]), next.body.nextCursor],
+      [[['a', 'off']], null],
+    );
+    const elsewhere = await send(
+      'GET',
+      `/store/environments/production/flags?cursor=${first.body.nextCursor}`,
+    );
+    assert.equal(elsewhere.body.code, 'invalid_cursor');
+    assert.equal((await send('GET', '/store/environments/none/flags')).status, 404);
+
+    const bulky = { variants: { on: 'x'.repeat(60_000), off: '' }, type: 'string' };
+    let last = next;
+    for (let i = 0; i < 20; i++) last = await done('POST', '/store/flags', { flag: `bulky-${i}`, ...bulky });
+    const full = await after(last, `${path}?limit=100`);
+    assert.equal((full.body.flags as Body[]).length, 17);
+    assert.ok(full.body.nextCursor);
+  });
+
   test('ask for approvals where their environment does, and tell which field of a change is wrong', async (t) => {
     const { done, send } = await shop(t);
     await done('POST', '/store/flags', { flag: 'a' });

@@ -5,6 +5,7 @@
  * writes (each carries an `Idempotency-Key`). It caches nothing: an answer of verify is good for the one
  * request that asked for it.
  */
+import { type Calls, callsOf } from './calls.ts';
 import type {
   CallOptions,
   KeyFilter,
@@ -14,32 +15,22 @@ import type {
   WriteOptions,
   Written,
 } from './options.ts';
-import { type Answer, type Call, send, type TransportOptions } from './transport.ts';
 import type * as t from './types.ts';
 
-const PAGE_ITEMS = 100;
 /** An erasure answers after about six seconds: one attempt waits at least this long, all of them twice it. */
 const ERASURE_ATTEMPT_MS = 20_000;
 
 export class PlinthClient {
-  readonly #options: TransportOptions;
+  readonly #calls: Calls;
 
   constructor(options: PlinthClientOptions) {
-    this.#options = {
-      url: options.url ?? 'http://127.0.0.1:7400',
-      key: options.key,
-      deadlineMs: options.deadlineMs ?? 10_000,
-      attemptTimeoutMs: options.attemptTimeoutMs ?? 3_000,
-      maxAttempts: options.maxAttempts ?? 3,
-      fetch: options.fetch ?? globalThis.fetch.bind(globalThis),
-      userAgent: 'plinth-client-node/1',
-    };
+    this.#calls = callsOf(options);
   }
 
   /** Is this key good for this, now? `valid` says; `code` says why not. */
   async verify(request: t.VerifyRequest, options: CallOptions = {}): Promise<t.Verdict> {
     const body = { requestId: crypto.randomUUID(), ...request };
-    return (await this.#post<t.Verdict>('/v1/keys/verify', body, options)).body;
+    return (await this.#calls.post<t.Verdict>('/v1/keys/verify', body, options)).body;
   }
 
   /** Up to 100, each judged alone, answered in order. */
@@ -49,27 +40,31 @@ export class PlinthClient {
   ): Promise<readonly (t.Verdict | t.VerdictFault)[]> {
     const verifies = requests.map((request) => ({ requestId: crypto.randomUUID(), ...request }));
     const path = '/v1/keys/verify-batch';
-    const answer = await this.#post<{ results: (t.Verdict | t.VerdictFault)[] }>(path, { verifies }, options);
+    const answer = await this.#calls.post<{ results: (t.Verdict | t.VerdictFault)[] }>(
+      path,
+      { verifies },
+      options,
+    );
     return answer.body.results;
   }
 
   /** What a verify would have answered at a time or a position, and why. Needs no secret, spends nothing. */
   async explain(request: t.ExplainRequest, options: CallOptions = {}): Promise<t.Explanation> {
-    return (await this.#post<t.Explanation>('/v1/keys/verify', request, options)).body;
+    return (await this.#calls.post<t.Explanation>('/v1/keys/verify', request, options)).body;
   }
 
   /** The secret is in this answer and never again. */
   issueKey(request: t.IssueKeyRequest, options?: WriteOptions): Promise<Written<t.IssuedKey>> {
-    return this.#write('POST', '/v1/keys', request, options);
+    return this.#calls.write('POST', '/v1/keys', request, options);
   }
 
   /** `asOf`: an RFC 3339 time or a position: the key as it was then. */
   async getKey(keyId: string, options: CallOptions & { asOf?: string } = {}): Promise<t.Key> {
-    return (await this.#get<t.Key>(keyPath(keyId), { asOf: options.asOf }, options)).body;
+    return (await this.#calls.get<t.Key>(keyPath(keyId), { asOf: options.asOf }, options)).body;
   }
 
   listKeys(filter: KeyFilter = {}, options: CallOptions = {}): AsyncGenerator<t.KeyListItem> {
-    return this.#pages('/v1/keys', 'keys', { ...filter }, options);
+    return this.#calls.pages('/v1/keys', 'keys', { ...filter }, options);
   }
 
   /** Active `api` keys, issued before and not verified since so many days; 90 unless given. */
@@ -77,20 +72,20 @@ export class PlinthClient {
     filter: { readonly days?: number } = {},
     options: CallOptions = {},
   ): AsyncGenerator<t.KeyListItem> {
-    return this.#pages('/v1/keys/unused', 'keys', { ...filter }, options);
+    return this.#calls.pages('/v1/keys/unused', 'keys', { ...filter }, options);
   }
 
   /** Its changes, oldest first. */
   keyHistory(keyId: string, options: CallOptions = {}): AsyncGenerator<t.KeyChange> {
-    return this.#pages(`${keyPath(keyId)}/history`, 'changes', {}, options);
+    return this.#calls.pages(`${keyPath(keyId)}/history`, 'changes', {}, options);
   }
 
   async keyUsage(keyId: string, range: UsageRange = {}, options: CallOptions = {}): Promise<Usage> {
-    return (await this.#get<Usage>(`${keyPath(keyId)}/usage`, { ...range }, options)).body;
+    return (await this.#calls.get<Usage>(`${keyPath(keyId)}/usage`, { ...range }, options)).body;
   }
 
   updateKey(keyId: string, change: t.UpdateKeyRequest, options?: WriteOptions): Promise<Written<t.Key>> {
-    return this.#write('PATCH', keyPath(keyId), change, options);
+    return this.#calls.write('PATCH', keyPath(keyId), change, options);
   }
 
   /** A new secret for the same key; the old one stays good for the overlap. */
@@ -99,16 +94,16 @@ export class PlinthClient {
     request: t.RotateKeyRequest = {},
     options?: WriteOptions,
   ): Promise<Written<t.IssuedKey>> {
-    return this.#write('POST', `${keyPath(keyId)}/rotate`, request, options);
+    return this.#calls.write('POST', `${keyPath(keyId)}/rotate`, request, options);
   }
 
   /** At once, and for good. */
   revokeKey(keyId: string, request: t.ReasonRequest = {}, options?: WriteOptions): Promise<Written<t.Key>> {
-    return this.#write('POST', `${keyPath(keyId)}/revoke`, request, options);
+    return this.#calls.write('POST', `${keyPath(keyId)}/revoke`, request, options);
   }
 
   revokeKeys(request: t.RevokeKeysRequest, options?: WriteOptions): Promise<Written<t.RevokedKeys>> {
-    return this.#write('POST', '/v1/keys/revoke', request, options);
+    return this.#calls.write('POST', '/v1/keys/revoke', request, options);
   }
 
   /** Every key that the owner has now; those issued later are not touched. */
@@ -117,45 +112,50 @@ export class PlinthClient {
     request: t.ReasonRequest = {},
     options?: WriteOptions,
   ): Promise<Written<t.OwnerRevocation>> {
-    return this.#write('POST', `/v1/owners/${encodeURIComponent(ownerId)}/revoke-keys`, request, options);
+    return this.#calls.write(
+      'POST',
+      `/v1/owners/${encodeURIComponent(ownerId)}/revoke-keys`,
+      request,
+      options,
+    );
   }
 
   disableKey(keyId: string, request: t.ReasonRequest = {}, options?: WriteOptions): Promise<Written<t.Key>> {
-    return this.#write('POST', `${keyPath(keyId)}/disable`, request, options);
+    return this.#calls.write('POST', `${keyPath(keyId)}/disable`, request, options);
   }
 
   enableKey(keyId: string, request: t.ReasonRequest = {}, options?: WriteOptions): Promise<Written<t.Key>> {
-    return this.#write('POST', `${keyPath(keyId)}/enable`, request, options);
+    return this.#calls.write('POST', `${keyPath(keyId)}/enable`, request, options);
   }
 
   setCredits(keyId: string, request: t.SetCreditsRequest, options?: WriteOptions): Promise<Written<t.Key>> {
-    return this.#write('PUT', `${keyPath(keyId)}/credits`, request, options);
+    return this.#calls.write('PUT', `${keyPath(keyId)}/credits`, request, options);
   }
 
   /** Keys that were issued elsewhere, by the SHA-256 of their text. */
   importKeys(request: t.ImportKeysRequest, options?: WriteOptions): Promise<Written<t.ImportedKeys>> {
-    return this.#write('POST', '/v1/keys/import', request, options);
+    return this.#calls.write('POST', '/v1/keys/import', request, options);
   }
 
   /** Which key is this, and, if you say so, revoke it. */
   reportLeak(request: t.ReportLeakRequest, options?: WriteOptions): Promise<Written<t.Leak>> {
-    return this.#write('POST', '/v1/keys/leaked', request, options);
+    return this.#calls.write('POST', '/v1/keys/leaked', request, options);
   }
 
   createTenant(request: t.CreateTenantRequest, options?: WriteOptions): Promise<Written<t.Tenant>> {
-    return this.#write('POST', '/v1/tenants', request, options);
+    return this.#calls.write('POST', '/v1/tenants', request, options);
   }
 
   /** By id or by slug. */
   async getTenant(idOrSlug: string, options: CallOptions = {}): Promise<t.Tenant> {
-    return (await this.#get<t.Tenant>(tenantPath(idOrSlug), {}, options)).body;
+    return (await this.#calls.get<t.Tenant>(tenantPath(idOrSlug), {}, options)).body;
   }
 
   listTenants(
     filter: { readonly status?: 'active' | 'suspended'; readonly q?: string } = {},
     options: CallOptions = {},
   ): AsyncGenerator<t.Tenant> {
-    return this.#pages('/v1/tenants', 'tenants', { ...filter }, options);
+    return this.#calls.pages('/v1/tenants', 'tenants', { ...filter }, options);
   }
 
   suspendTenant(
@@ -163,7 +163,7 @@ export class PlinthClient {
     request: t.ReasonRequest = {},
     options?: WriteOptions,
   ): Promise<Written<t.Tenant>> {
-    return this.#write('POST', `${tenantPath(tenantId)}/suspend`, request, options);
+    return this.#calls.write('POST', `${tenantPath(tenantId)}/suspend`, request, options);
   }
 
   resumeTenant(
@@ -171,7 +171,7 @@ export class PlinthClient {
     request: t.ReasonRequest = {},
     options?: WriteOptions,
   ): Promise<Written<t.Tenant>> {
-    return this.#write('POST', `${tenantPath(tenantId)}/resume`, request, options);
+    return this.#calls.write('POST', `${tenantPath(tenantId)}/resume`, request, options);
   }
 
   /** A management key of that tenant. */
@@ -180,14 +180,14 @@ export class PlinthClient {
     request: t.IssueAdminKeyRequest = {},
     options?: WriteOptions,
   ): Promise<Written<t.IssuedKey>> {
-    return this.#write('POST', `${tenantPath(tenantId)}/admin-keys`, request, options);
+    return this.#calls.write('POST', `${tenantPath(tenantId)}/admin-keys`, request, options);
   }
 
   /** Destroys the data keys of a person, for good; answers after about six seconds. */
   eraseSubject(subject: string, options?: WriteOptions): Promise<Written<t.Subject>> {
-    const { attemptTimeoutMs, deadlineMs } = this.#options;
-    return this.#write('POST', `${subjectPath(subject)}/erase`, undefined, options, {
-      ...this.#options,
+    const { attemptTimeoutMs, deadlineMs } = this.#calls.options;
+    return this.#calls.write('POST', `${subjectPath(subject)}/erase`, undefined, options, {
+      ...this.#calls.options,
       attemptTimeoutMs: Math.max(attemptTimeoutMs, ERASURE_ATTEMPT_MS),
       deadlineMs: Math.max(deadlineMs, 2 * ERASURE_ATTEMPT_MS),
     });
@@ -195,74 +195,18 @@ export class PlinthClient {
 
   /** Whether a person was erased, by their owner id. */
   async getSubject(subject: string, options: CallOptions = {}): Promise<t.Subject> {
-    return (await this.#get<t.Subject>(subjectPath(subject), {}, options)).body;
+    return (await this.#calls.get<t.Subject>(subjectPath(subject), {}, options)).body;
   }
 
   /** Which key this client calls with. */
   async whoami(options: CallOptions = {}): Promise<{ tenant: string; keyId: string; permissions: string[] }> {
     return (
-      await this.#get<{ tenant: string; keyId: string; permissions: string[] }>('/v1/whoami', {}, options)
-    ).body;
-  }
-
-  #get<T>(path: string, query: NonNullable<Call['query']>, options: CallOptions): Promise<Answer<T>> {
-    const headers = { 'plinth-position': options.position };
-    return send(this.#options, {
-      method: 'GET',
-      path,
-      query,
-      headers,
-      signal: options.signal,
-      repeatable: true,
-    });
-  }
-
-  /** A verify: its request id makes it repeatable. */
-  #post<T>(path: string, body: unknown, options: CallOptions): Promise<Answer<T>> {
-    const headers = { 'plinth-position': options.position };
-    return send(this.#options, {
-      method: 'POST',
-      path,
-      body,
-      headers,
-      signal: options.signal,
-      repeatable: true,
-    });
-  }
-
-  async #write<T extends object>(
-    method: Call['method'],
-    path: string,
-    body: unknown,
-    options: WriteOptions = {},
-    transport = this.#options,
-  ): Promise<Written<T>> {
-    const headers = {
-      'idempotency-key': options.idempotencyKey ?? crypto.randomUUID(),
-      'if-match': options.ifVersion === undefined ? undefined : `"${options.ifVersion}"`,
-    };
-    const { signal } = options;
-    const answer = await send<T>(transport, { method, path, body, headers, signal, repeatable: true });
-    return { ...answer.body, position: answer.headers.get('plinth-position') };
-  }
-
-  /** From page to page, each fetched when it is needed. */
-  async *#pages<T>(
-    path: string,
-    items: string,
-    query: NonNullable<Call['query']>,
-    options: CallOptions,
-  ): AsyncGenerator<T> {
-    let cursor: string | undefined;
-    do {
-      const { body } = await this.#get<Record<string, unknown>>(
-        path,
-        { ...query, limit: PAGE_ITEMS, cursor },
+      await this.#calls.get<{ tenant: string; keyId: string; permissions: string[] }>(
+        '/v1/whoami',
+        {},
         options,
-      );
-      yield* body[items] as T[];
-      cursor = (body.nextCursor as string | null) ?? undefined;
-    } while (cursor !== undefined);
+      )
+    ).body;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Projects and flags as they are answered. */
 import type {
+  EnvironmentFlagView,
   EnvironmentView,
   FlagInEnvironmentView,
   FlagView,
@@ -42,18 +43,26 @@ export function flagView(project: string, flag: ProjectFlag): FlagView {
 
 /** @param state that the flag is in: what flagd would not evaluate alike depends on segments and prerequisites */
 export function flagInEnvironmentView(
-  { project, environment }: InEnvironment,
+  at: InEnvironment,
   flag: EnvironmentFlag,
   state: Pick<EnvironmentState, 'flags' | 'segments'>,
 ): FlagInEnvironmentView {
+  const notInFlagd = flag.archived ? [] : [...flagProgram(flag, flagsAround(state)).unportable];
+  return { ...environmentFlagView(at, flag), notInFlagd };
+}
+
+/** What is known of it without what it refers to. */
+export function environmentFlagView(
+  { project, environment }: InEnvironment,
+  flag: EnvironmentFlag,
+): EnvironmentFlagView {
   const { key, revision, type, variants, jsonSchema, clientVisible, archived, seed, bucketing } = flag;
-  const notInFlagd = archived ? [] : [...flagProgram(flag, flagsAround(state)).unportable];
   const view = {
     ...{ project, environment, flag: key, revision, type, variants, jsonSchema, clientVisible, archived },
     ...flag.settings,
-    ...{ seed, bucketing, notInFlagd },
+    ...{ seed, bucketing },
   };
-  return view as FlagInEnvironmentView;
+  return view as EnvironmentFlagView;
 }
 
 function iso(ms: number): string {

@@ -103,6 +103,36 @@ export async function getFlag(
   return found ?? null;
 }
 
+/** A page of whole flags ends early at this many characters of them, with one flag at least. */
+export const MAX_FLAGS_PAGE_CHARACTERS = 1_048_576;
+
+/** An environment's flags as they answer, newest first; null: there is no such environment. */
+export async function listEnvironmentFlags(
+  tx: Tx,
+  tables: Tables,
+  { tenant, project, environment }: { tenant: string; project: string; environment: string },
+  page: PageRequest,
+): Promise<Page<EnvironmentFlag> | null> {
+  const stream = environmentStream(tenant, project, environment);
+  const [found] = await tx.query(`SELECT 1 FROM ${tables('environments')} WHERE stream = $1`, [stream]);
+  if (!found) return null;
+  const limit = Math.min(page.limit, MAX_PAGE_ITEMS);
+  const rows = await tx.query<Pick<FlagRow, 'state'> & { readonly created_position: Position }>(
+    `SELECT f.state, p.created_position
+     FROM ${tables('project_flags')} p JOIN ${tables('environment_flags')} f ON f.stream = $2 AND f.flag = p.flag
+     WHERE p.stream = $1 AND ($3::text IS NULL OR p.created_position < $3)
+     ORDER BY p.created_position DESC LIMIT $4`,
+    [projectStream(tenant, project), stream, page.after, limit + 1],
+  );
+  let characters = 0;
+  const fit = rows.findIndex(({ state }, i) => {
+    characters += state.length;
+    return i > 0 && characters > MAX_FLAGS_PAGE_CHARACTERS;
+  });
+  const { items, next } = pageOf(rows, fit === -1 ? limit : Math.min(limit, fit));
+  return { items: items.map(({ state }) => JSON.parse(state) as EnvironmentFlag), next };
+}
+
 /** One flag of an environment with what its rules refer to, and no more: none where there is no such flag. */
 export async function flagWithReferences(
   tx: Tx,

@@ -63,8 +63,8 @@ export const stepResultSchema = z.strictObject({
 /** A flag that was made, and whether each environment has it; what failed is done again by itself. */
 export const createdFlagViewSchema = flagViewSchema.extend({ environments: z.array(stepResultSchema) });
 
-/** How a flag answers in one environment. */
-export const flagInEnvironmentViewSchema = z.strictObject({
+/** How a flag answers in one environment, in a list. */
+export const environmentFlagViewSchema = z.strictObject({
   project: slugSchema,
   environment: slugSchema,
   flag: flagKeySchema,
@@ -79,6 +79,11 @@ export const flagInEnvironmentViewSchema = z.strictObject({
   /** Decides who gets what of a rollout; the same in every environment. */
   seed: z.string(),
   bucketing: bucketingSchema,
+});
+export type EnvironmentFlagView = z.infer<typeof environmentFlagViewSchema>;
+
+/** How a flag answers in one environment. */
+export const flagInEnvironmentViewSchema = environmentFlagViewSchema.extend({
   /** What in its rules flagd would not evaluate alike: then it is left out of `flagd.json`. */
   notInFlagd: z.array(z.string()),
 });
