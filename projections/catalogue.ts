@@ -1,4 +1,5 @@
 /** Every projection, one line each: what the projector runs, and the command line lists. */
+import { changeRequestsProjection } from './flags/change-requests-projection.ts';
 import { flagTextsProjection } from './flags/flag-texts-projection.ts';
 import { flagsProjection } from './flags/flags-projection.ts';
 import { keyListProjection } from './keys/key-list-projection.ts';
@@ -14,4 +15,5 @@ export const projectionCatalogue: readonly Projection[] = [
   usageProjection,
   flagsProjection,
   flagTextsProjection,
+  changeRequestsProjection,
 ];

@@ -45,6 +45,11 @@ export const errorCatalogue = {
     'The environment asks for approvals',
     'Open a change request with the same change, and have it approved.',
   ),
+  self_approval: entry(
+    403,
+    'Nobody approves a change of their own',
+    'Have somebody else approve it, with a key that has an owner.',
+  ),
   tenant_suspended: entry(403, 'The tenant is suspended', 'Have the tenant resumed, then try again.'),
   not_found: entry(
     404,

@@ -1,6 +1,7 @@
 /** One line a domain. */
 import type { Route } from '../route.ts';
 import type { Services } from '../services.ts';
+import { changeRequestRoutes } from './change-requests.ts';
 import { flagChangeRoutes } from './flag-changes.ts';
 import { flagReadRoutes } from './flag-reads.ts';
 import { flagdSyncRoutes } from './flagd-sync.ts';
@@ -32,6 +33,7 @@ export const allRoutes: readonly Route<Services>[] = [
   ...flagChangeRoutes,
   ...flagReadRoutes,
   ...segmentRoutes,
+  ...changeRequestRoutes,
   ...ofrepRoutes,
   ...flagdSyncRoutes,
   ...ofrepEventsRoutes,

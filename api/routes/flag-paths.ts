@@ -58,7 +58,7 @@ export function readFlags<R>(
   );
 }
 
-export function noSuch(what: 'project' | 'environment' | 'flag' | 'segment'): PlinthError {
+export function noSuch(what: 'project' | 'environment' | 'flag' | 'segment' | 'change request'): PlinthError {
   return new PlinthError('not_found', `There is no such ${what}.`);
 }
 

@@ -275,4 +275,42 @@ describe('flags over HTTP', () => {
       async () => (await sync(server, 'production', { 'if-none-match': etag })).statusCode === 200,
     );
   });
+
+  test('are changed where others must approve: by request, hash and owner, never by who wrote it', async (t) => {
+    const { done, send, running } = await shop(t);
+    await done('POST', '/store/flags', { flag: 'a' });
+    await done('PATCH', '/store/environments/production', { approvalsRequired: 1 });
+    const permissions = ['flags:read', 'flags:write', 'flags:approve'];
+    const keyOf = async (ownerId: string) => {
+      const { secret } = await running.issue({ use: 'management', permissions, ownerId });
+      await running.until(async () => (await running.status(secret)) === 200);
+      return { authorization: `Bearer ${secret}` };
+    };
+    const [ann, bob] = [await keyOf('ann'), await keyOf('bob')];
+    const requests = '/store/environments/production/change-requests';
+    const commands = [{ do: 'change', flag: 'a', edits: [{ edit: 'set_mode', mode: 'on' }] }];
+    const opened = await done('POST', requests, { title: 'On', commands }, ann);
+    assert.deepEqual([opened.status, opened.headers.etag], [201, '"1"']);
+    const { request, hash } = opened.body;
+    const own = await send('POST', `${requests}/${request}/approve`, { hash }, ann);
+    assert.deepEqual([own.status, own.body.code], [403, 'self_approval']);
+    const early = await send('POST', `${requests}/${request}/apply`, {}, ann);
+    assert.deepEqual([early.status, early.body.code], [403, 'approval_required']);
+    const approved = await done('POST', `${requests}/${request}/approve`, { hash }, bob);
+    assert.deepEqual(approved.body.approvers, ['bob']);
+    const applied = await done('POST', `${requests}/${request}/apply`, {}, ann);
+    assert.equal(applied.body.status, 'applied');
+    const read = await done('GET', `${requests}/${request}`, undefined, {
+      'plinth-position': applied.headers['plinth-position'],
+    });
+    assert.deepEqual(
+      [read.body.status, read.body.title, read.body.approvers, read.body.authors],
+      ['applied', 'On', ['bob'], ['ann']],
+    );
+    assert.deepEqual((await done('GET', `${requests}?status=open`)).body.requests, []);
+    const flag = await done('GET', '/store/environments/production/flags/a', undefined, {
+      'plinth-position': applied.headers['plinth-position'],
+    });
+    assert.equal(flag.body.mode, 'on');
+  });
 });

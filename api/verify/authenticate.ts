@@ -16,6 +16,8 @@ export interface Authenticated {
   readonly use: KeyUse;
   /** Of a flags key: whose flags it reads. */
   readonly environment: KeyEnvironment | null;
+  /** Whom the key belongs to. */
+  readonly ownerId: string | null;
   /** As the key carries them, wildcards included. */
   readonly permissions: readonly string[];
 }
@@ -100,8 +102,8 @@ function admit(
   if (code === 'TENANT_SUSPENDED')
     throw new PlinthError('tenant_suspended', 'The tenant of this key is suspended.');
   if (code !== null) throw invalid();
-  const { keyId, use, environment, permissions } = key;
-  return { tenant: key.tenant as TenantId, keyId, use, environment, permissions };
+  const { keyId, use, environment, ownerId, permissions } = key;
+  return { tenant: key.tenant as TenantId, keyId, use, environment, ownerId, permissions };
 }
 
 function invalid(): PlinthError {

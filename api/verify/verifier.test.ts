@@ -97,6 +97,7 @@ describe('callers of our own API', () => {
       keyId,
       use: 'management',
       environment: null,
+      ownerId: null,
       permissions: ['keys:*'],
     });
     await w.revoke(keyId);

@@ -11,6 +11,7 @@ export type ErrorCode =
   | 'permission_denied'
   | 'permission_escalation'
   | 'approval_required'
+  | 'self_approval'
   | 'tenant_suspended'
   | 'not_found'
   | 'method_not_allowed'

@@ -13,6 +13,8 @@ import { recordedParts } from './recorded-parts.ts';
 
 interface Command extends ChangeFlag {
   readonly flag: string;
+  /** `edit` unless told. */
+  readonly cause?: ChangeCause;
   readonly ifRevision?: number | undefined;
 }
 
@@ -22,13 +24,13 @@ export function decideChangeFlag(
   command: Command,
   environment: EnvironmentState,
 ): Decision<EnvironmentEvent> {
-  const { edits, reason, ifRevision } = command;
+  const { edits, reason, ifRevision, cause = EDIT } = command;
   const flag = flagIn(environment, command.flag);
   if ('reject' in flag) return flag;
   const stale = staleRevision(ifRevision, flag.revision);
   if (stale) return stale;
   try {
-    return decideParts(environment, flag, editFlag(flag, edits), EDIT, reason);
+    return decideParts(environment, flag, editFlag(flag, edits), cause, reason);
   } catch (error) {
     if (!(error instanceof InvalidEdit)) throw error;
     return invalid(error.path, error.message);

@@ -4,6 +4,7 @@ import type { EitherEnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { When } from '../../schemas/flag-values.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import type { Fact } from '../decider.ts';
+import { type ChangeRequest, evolveRequest } from './change-request.ts';
 import type { EditableFlag } from './flag-parts.ts';
 import { settingsOf, withParts } from './recorded-parts.ts';
 
@@ -27,6 +28,8 @@ export interface EnvironmentState {
   readonly flags: SharedMap<string, EnvironmentFlag>;
   /** By key. */
   readonly segments: SharedMap<string, When>;
+  /** Open ones, by id. */
+  readonly requests: SharedMap<string, ChangeRequest>;
 }
 
 export const noEnvironment: EnvironmentState = {
@@ -36,6 +39,7 @@ export const noEnvironment: EnvironmentState = {
   approvalsRequired: 0,
   flags: SharedMap(),
   segments: SharedMap(),
+  requests: SharedMap(),
 };
 
 export function evolveEnvironment(
@@ -60,6 +64,15 @@ export function evolveEnvironment(
       const { segment, when } = event.data;
       if (when === null) return { ...next, segments: state.segments.delete(segment) };
       return { ...next, segments: state.segments.set(segment, when as unknown as When) };
+    }
+    case 'change-request.opened':
+    case 'change-request.edited':
+    case 'change-request.approved':
+    case 'change-request.closed':
+    case 'change-request.applied': {
+      const { request: id } = event.data;
+      const request = evolveRequest(state.requests.get(id), event);
+      return { ...next, requests: request ? state.requests.set(id, request) : state.requests.delete(id) };
     }
     default:
       return next;

@@ -1,6 +1,6 @@
 /** Every event that the house knows, one line a domain. */
 import type { EventDefinition, EventDefinitions } from './definition.ts';
-import { environmentEvents, projectEvents } from './flags.ts';
+import { environmentEvents, projectEvents, requestEvents } from './flags.ts';
 import { keyEvents, ownerEvents } from './keys.ts';
 import { projectionEvents } from './projections.ts';
 import { subjectEvents } from './subjects.ts';
@@ -14,7 +14,7 @@ export const domainEvents: Readonly<Record<string, EventDefinitions>> = {
   subjects: subjectEvents,
   usage: usageEvents,
   projections: projectionEvents,
-  flags: { ...projectEvents, ...environmentEvents },
+  flags: { ...projectEvents, ...environmentEvents, ...requestEvents },
 };
 
 export const eventCatalogue: ReadonlyMap<string, EventDefinition> = new Map(

@@ -208,12 +208,61 @@ export const environmentEvents = {
   ),
 };
 
+const request = { request: z.string().regex(/^chg_[0-9a-f]{32}$/) };
+const requested = {
+  ...request,
+  title: personal(nameSchema),
+  /** As `schemas/commands/change-requests.ts` had them; a copy names the revision that it copies. */
+  commands: z.array(z.record(z.string(), z.json())),
+  /** For each command: the parts that it is about, as they are before it. */
+  bases: z.array(z.record(z.string(), z.json())),
+  /** SHA-256 of commands and bases, base64url: what an approval is of. */
+  hash: z.string(),
+  /** Owner of the key that wrote it; null: the key has none. */
+  author: ownerIdSchema.nullable(),
+};
+
+/** Changes that others approve before they are done. */
+export const requestEvents = {
+  'change-request.opened': defineEvent(
+    1,
+    z.strictObject(requested).describe('A change was written down, for others to approve.'),
+  ),
+  'change-request.edited': defineEvent(
+    1,
+    z.strictObject(requested).describe('A change request was changed; approvals of before are void.'),
+  ),
+  'change-request.approved': defineEvent(
+    1,
+    z
+      .strictObject({ ...request, hash: z.string(), approver: ownerIdSchema })
+      .describe('A change request was approved, as it was then.'),
+  ),
+  'change-request.closed': defineEvent(
+    1,
+    z
+      .strictObject({
+        ...request,
+        /** `withdrawn` or `rejected`. */
+        outcome: z.string().regex(/^[a-z-]{1,40}$/),
+        reason: personal(reasonSchema),
+      })
+      .describe('A change request will not be done.'),
+  ),
+  'change-request.applied': defineEvent(
+    1,
+    z
+      .strictObject({ ...request, hash: z.string(), approvers: z.array(ownerIdSchema) })
+      .describe('A change request was done: the changes before it, in the same append, are its own.'),
+  ),
+};
+
 export type ProjectEvent = EventOf<typeof projectEvents>;
 export type DecodedProjectEvent = DecodedOf<typeof projectEvents>;
 export type PublicProjectEvent = PublicOf<typeof projectEvents>;
-export type EnvironmentEvent = EventOf<typeof environmentEvents>;
-export type DecodedEnvironmentEvent = DecodedOf<typeof environmentEvents>;
-export type PublicEnvironmentEvent = PublicOf<typeof environmentEvents>;
+export type EnvironmentEvent = EventOf<typeof environmentEvents> | EventOf<typeof requestEvents>;
+export type DecodedEnvironmentEvent = DecodedOf<typeof environmentEvents> | DecodedOf<typeof requestEvents>;
+export type PublicEnvironmentEvent = PublicOf<typeof environmentEvents> | PublicOf<typeof requestEvents>;
 export type RecordedSettings = z.infer<typeof recordedSettings>;
 export type EitherProjectEvent = DecodedProjectEvent | PublicProjectEvent;
 export type EitherEnvironmentEvent = DecodedEnvironmentEvent | PublicEnvironmentEvent;

@@ -25,7 +25,14 @@ const BY_FORMAT: Readonly<Record<string, string>> = {
   cidrv6: '2001:db8::/32',
 };
 /** For a pattern: the first that fits. */
-const CANDIDATES = ['key_3q2Y7wAbCdEf', `tnt_${'0'.repeat(31)}1`, 'keys:read', 'burst', '0123456789abcdef'];
+const CANDIDATES = [
+  'key_3q2Y7wAbCdEf',
+  `tnt_${'0'.repeat(31)}1`,
+  `chg_${'0'.repeat(31)}1`,
+  'keys:read',
+  'burst',
+  '0123456789abcdef',
+];
 
 /** The full one, then the bare one. */
 export function samplesOf(schema: JsonSchema): readonly unknown[] {

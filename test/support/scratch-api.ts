@@ -13,7 +13,7 @@ import { PlinthError } from '../../schemas/errors.ts';
 export const EPOCH = '6f1c7c1e-7a51-4f0e-8a11-0c6a2a4f9b01' as Epoch;
 export const OTHER_TENANT = `tnt_${'ab'.repeat(16)}` as TenantId;
 
-const management = { use: 'management', environment: null } as const;
+const management = { use: 'management', environment: null, ownerId: null } as const;
 
 /** Credentials that the scratch API knows. */
 const callers: Readonly<Record<string, Caller>> = {

@@ -109,6 +109,7 @@ const callerOf = (keyId: string, use: FlagsUse, environment = KEYS): Caller => (
   keyId,
   use,
   environment: { ...environment },
+  ownerId: null,
   permissions: [],
 });
 
