@@ -41,6 +41,10 @@ export function relayStands(at: Position): string {
 /**
  * Answers a look: what an operator should know of the relay on which all that Kafka feeds depends, or null.
  * Never rejects, and one look serves all who ask.
+ *
+ * Whoever looks once, as the command line does, remembers nothing: it goes by the time of the first event that
+ * waits, and looks again at once. A member of the feed remembers its looks (`feed-watch.ts`), and readiness where
+ * its own roles were, whose events it does not see (`standstill.ts` of the platform): each judges by what it has.
  */
 export function relayProblem(deps: {
   readonly feed: Feed;
