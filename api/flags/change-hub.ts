@@ -16,7 +16,7 @@ import type { FlagsUse } from './flags-use.ts';
 /** Of one process; each holds some 30 kB. */
 export const MAX_STREAMS = 5_000;
 export const MAX_STREAMS_AN_ENVIRONMENT = 2_500;
-/** Changes that come within this time of the first are told together. */
+/** A change is told at once; those that follow within this time are told together, at its end. */
 export const COALESCE_MS = 100;
 /**
  * How often it is asked where a watched environment stands: a change that nobody told of is told then. It
@@ -50,6 +50,8 @@ interface Environment {
   readonly dropped: AbortController;
   epoch: Epoch;
   ring: ChangeRing;
+  /** When a change was told last. */
+  toldMs: number;
   /** Not told yet; later changes are added to it. */
   pending: { change: Changed } | null;
 }
@@ -138,6 +140,7 @@ export class ChangeHub {
       dropped: new AbortController(),
       epoch: this.#deps.epoch(),
       ring: new ChangeRing(),
+      toldMs: Number.NEGATIVE_INFINITY,
       pending: null,
     };
     this.#environments.set(stream, environment);
@@ -194,13 +197,15 @@ export class ChangeHub {
     if (ring.last !== null && change.position <= ring.last) return;
     if (pending) pending.change = together(pending.change, change);
     else environment.pending = { change };
-    if (change.urgent) {
+    const { clock } = this.#deps;
+    const waitMs = environment.toldMs + COALESCE_MS - clock.now();
+    if (change.urgent || waitMs <= 0) {
       this.#flush(environment);
       return;
     }
     if (pending) return;
     const waiting = environment.pending;
-    void this.#deps.clock.sleep(COALESCE_MS, dropped.signal).then(() => {
+    void clock.sleep(waitMs, dropped.signal).then(() => {
       if (!dropped.signal.aborted && environment.pending === waiting) this.#flush(environment);
     });
   }
@@ -209,7 +214,8 @@ export class ChangeHub {
     const { epoch, ring, pending, watchers } = environment;
     const { change } = pending!;
     environment.pending = null;
-    ring.add(change, this.#deps.clock.now());
+    environment.toldMs = this.#deps.clock.now();
+    ring.add(change, environment.toldMs);
     const texts = noticeTexts({ ...change, epoch, through: change.position });
     for (const [watcher, isOpen] of watchers) if (isOpen) watcher.send(texts[watcher.use]);
   }

@@ -10,8 +10,8 @@ export interface EventReader {
   messages(): readonly { readonly id: string | undefined; readonly data: Record<string, unknown> }[];
   /** Resolves with the text as soon as it fits; rejects when the stream ends without. */
   until(fits: (text: string) => boolean): Promise<string>;
-  /** How it ended: `clean` by the server, `cut` in the middle. */
-  readonly ended: Promise<'clean' | 'cut'>;
+  /** How it ended: `clean` by the server, `cut` in the middle, `never` in the time that a test waits. */
+  readonly ended: Promise<'clean' | 'cut' | 'never'>;
   /** No more is read. */
   stall(): void;
   /** Goes away. */
@@ -47,7 +47,8 @@ export async function readEvents(
   });
   response.on('error', () => {});
   let over = false;
-  const ended = new Promise<'clean' | 'cut'>((resolve) => {
+  const ended = new Promise<'clean' | 'cut' | 'never'>((resolve) => {
+    setTimeout(() => resolve('never'), MAX_WAIT_MS).unref();
     response.once('close', () => {
       over = true;
       resolve(response.complete ? 'clean' : 'cut');
