@@ -57,6 +57,7 @@ const nothing: CompiledEnvironment = {
   flags: noEnvironment.flags,
   segments: noEnvironment.segments,
   programs: new Map(),
+  isWhole: true,
 };
 
 export class FlagSets implements ServedFlags {

@@ -23,7 +23,7 @@ export function decideArchiveFlag(
   if ('reject' in flag) return flag;
   if (flag.archived === archived) return { accept: [] };
   if (archived) {
-    const [, dependent] = withDependents(environment.flags, flag.key);
+    const [, dependent] = withDependents(environment.flags, [flag.key]);
     if (dependent !== undefined) {
       const detail = `Flag ${dependent} requires this one; change its prerequisites first.`;
       return reject({ code: 'conflict', detail });

@@ -55,7 +55,7 @@ export function decideParts(
     return invalid(error.path, error.message);
   }
   const flags = environment.flags.set(flag.key, { ...flag, ...wanted });
-  const fault = faultOfFlags({ ...environment, flags }, withDependents(flags, flag.key));
+  const fault = faultOfFlags({ ...environment, flags }, withDependents(flags, [flag.key]));
   if (fault !== null) return invalid('edits', fault);
   const parts = recordedParts(changes);
   return { accept: [{ type: 'flag.changed', data: { flag: flag.key, parts, cause, reason } }] };

@@ -11,6 +11,7 @@ import { faultOfFlags } from './check-environment.ts';
 import { changeEnvironment, type InEnvironment, noSuchEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
 import type { FlagDeps } from './project-command.ts';
+import { flagsReached } from './segment-reach.ts';
 
 interface Command {
   readonly segment: string;
@@ -32,8 +33,9 @@ export function decideChangeSegment(command: Command, state: EnvironmentState): 
   }
   if (isDeepStrictEqual(before, when)) return { accept: [] };
   const segments = when === null ? state.segments.delete(segment) : state.segments.set(segment, when);
-  // Every flag may refer to it, through other segments too; a removed one that is still named shows here.
-  const fault = faultOfFlags({ ...state, segments }, state.flags.keys());
+  const after = { ...state, segments };
+  // A removed one that is still named shows here.
+  const fault = faultOfFlags(after, flagsReached(after, [segment]));
   if (fault !== null) return invalid(when === null ? 'segment' : 'when', fault);
   return { accept: [{ type: 'segment.changed', data: { segment, when: when as Json as never, reason } }] };
 }

@@ -1,10 +1,15 @@
 /** Whether flags and segments of an environment can be compiled together: checked before a change is recorded. */
+
 import { compileProgram } from './compile-program.ts';
 import { InvalidRule } from './engine/expression.ts';
+import { checkPatterns } from './environment-patterns.ts';
 import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
 import { type FlagInEnvironment, type FlagsAround, flagProgram } from './flag-program.ts';
 import { InvalidFlag } from './invalid-flag.ts';
 import { compileSegments } from './segments.ts';
+
+/** Of the flags that one change reaches: they are compiled while nobody is answered, 1 µs each. */
+export const MAX_OPERATORS_REACHED = 500_000;
 
 type Shape = Pick<EnvironmentState, 'flags' | 'segments'>;
 
@@ -21,12 +26,17 @@ export function faultOfFlags(environment: Shape, keys: Iterable<string>): string
   let at = 'segments';
   try {
     const around = flagsAround(environment);
+    checkPatterns(environment);
+    let operators = 0;
     for (const key of keys) {
       at = `flag ${key}`;
       const flag = environment.flags.get(key);
       if (!flag || flag.archived) continue;
       checkPrerequisites(flag, environment);
-      compileProgram(flagProgram(flag, around), around.segments.evaluators);
+      operators += compileProgram(flagProgram(flag, around), around.segments.evaluators).operators;
+      if (operators > MAX_OPERATORS_REACHED) {
+        throw new InvalidFlag(`the change reaches more than ${MAX_OPERATORS_REACHED} operators of rules`);
+      }
     }
     return null;
   } catch (error) {
@@ -45,9 +55,9 @@ function checkPrerequisites({ settings }: FlagInEnvironment, { flags }: Shape): 
   }
 }
 
-/** The flag and all that require it, themselves or through others. */
-export function withDependents(flags: Shape['flags'], key: string): ReadonlySet<string> {
-  const found = new Set([key]);
+/** The flags and all that require them, themselves or through others. */
+export function withDependents(flags: Shape['flags'], keys: Iterable<string>): ReadonlySet<string> {
+  const found = new Set(keys);
   const requiring = [...flags.values()].filter((flag) => isRequiring(flag));
   for (let before = 0; before < found.size; ) {
     before = found.size;

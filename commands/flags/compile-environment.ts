@@ -7,11 +7,14 @@ import { failed } from './engine/resolution.ts';
 import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
 import { type FlagsAround, flagProgram } from './flag-program.ts';
 import { InvalidFlag } from './invalid-flag.ts';
+import { flagsReached } from './segment-reach.ts';
 
 type Contents = Pick<EnvironmentState, 'flags' | 'segments'>;
 
 export interface CompiledEnvironment extends Contents {
   readonly programs: ReadonlyMap<string, CompiledProgram>;
+  /** False: the segments could not be compiled, and so no flag. */
+  readonly isWhole: boolean;
 }
 
 export interface EnvironmentChanges {
@@ -35,15 +38,23 @@ export function compileEnvironment(
     }
   });
   const contents = { flags, segments };
-  // Every rule may refer to a segment, also through another one.
-  const keys =
-    changes.segments.length > 0 || before.programs.size === 0
-      ? [...flags.keys()]
-      : new Set(changes.flags.flatMap(({ key }) => [...withDependents(flags, key)]));
   const around = surroundingsOf(contents);
+  const keys =
+    before.programs.size === 0 || typeof around === 'string' || !before.isWhole
+      ? flags.keys()
+      : new Set([
+          ...withDependents(
+            flags,
+            changes.flags.map(({ key }) => key),
+          ),
+          ...flagsReached(
+            contents,
+            changes.segments.map(([segment]) => segment),
+          ),
+        ]);
   const programs = new Map(before.programs);
   for (const key of keys) programs.set(key, programOf(flags.get(key)!, around));
-  return { ...contents, programs };
+  return { ...contents, programs, isWhole: typeof around !== 'string' };
 }
 
 /** A state that cannot be compiled as a whole was never recorded; should one be, it is told flag by flag. */
@@ -78,6 +89,7 @@ function constant(key: string, resolution: ReturnType<CompiledProgram['evaluate'
   return {
     key,
     readsClock: false,
+    operators: 0,
     evaluate: () => resolution,
     explain: () => ({ ...resolution, trace: [], bucket: null }),
   };

@@ -7,16 +7,19 @@ import type { When } from '../../schemas/flag-values.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../schemas/json.ts';
 import type { FlagMetadata } from './engine/resolution.ts';
 import { parseVersion } from './engine/sem-ver.ts';
-import { type FlagInEnvironment, flagProgram } from './flag-program.ts';
+import { type FlagInEnvironment, type FlagsAround, flagProgram } from './flag-program.ts';
 import { flagdFlag } from './flagd-flag.ts';
 import { InvalidFlag } from './invalid-flag.ts';
-import { compileSegments, type Segments } from './segments.ts';
+import { compileSegments } from './segments.ts';
 
 /** Under these the set's metadata tell how many flags are left out, and which, in order, joined by commas. */
 export const LEFT_OUT_COUNT = 'leftOutCount';
 export const LEFT_OUT = 'leftOut';
 /** A flagd may add the metadata of the set to every answer; past this the list ends with "…". */
 export const MAX_LEFT_OUT_CHARACTERS = 4_000;
+
+/** Of the rules, each flag's with those of its prerequisites written into it: what does not fit is left out. */
+const MAX_EXPORT_CHARACTERS = 20_000_000;
 
 export interface LeftOut {
   readonly flag: string;
@@ -40,10 +43,12 @@ export interface FlagdExportOptions {
 /** A flag that cannot be evaluated is left out. Throws `InvalidFlag` for segments that name none or go in a circle. */
 export function exportFlagd({ flags, segments, metadata = {} }: FlagdExportOptions): FlagdExport {
   const compiled = compileSegments(segments);
+  const around: FlagsAround = { flag: (key) => flags.get(key), segments: compiled };
+  const room = { charactersLeft: MAX_EXPORT_CHARACTERS };
   const exported: [string, JsonObject][] = [];
   const leftOut: LeftOut[] = [];
   for (const flag of flags.values()) {
-    const written = writtenFor(flag, flags, compiled);
+    const written = writtenFor(flag, around, room);
     if (Array.isArray(written)) leftOut.push({ flag: flag.key, reasons: written });
     else exported.push([flag.key, written as JsonObject]);
   }
@@ -66,11 +71,13 @@ export function exportFlagd({ flags, segments, metadata = {} }: FlagdExportOptio
 /** The flag for flagd, or why there is none. */
 function writtenFor(
   flag: FlagInEnvironment,
-  flags: ReadonlyMap<string, FlagInEnvironment>,
-  segments: Segments,
+  around: FlagsAround,
+  room: { charactersLeft: number },
 ): JsonObject | readonly string[] {
   try {
-    const program = flagProgram(flag, { flag: (key) => flags.get(key), segments });
+    const program = flagProgram(flag, around);
+    if (program.characters > room.charactersLeft) return ['no room is left in the flag set'];
+    room.charactersLeft -= program.characters;
     const unsafe = Object.values(flag.variants).some(isUnsafe);
     const reasons = [...program.unportable, ...(unsafe ? ['a number beyond 2^53 - 1'] : [])];
     if (reasons.length > 0) return reasons;

@@ -18,6 +18,8 @@ import { whenLogic } from './when-logic.ts';
 
 /** Prerequisites of prerequisites. */
 export const MAX_PREREQUISITE_DEPTH = 5;
+/** Of a flag's settings as JSON, with those of its prerequisites as often as they are required. */
+export const MAX_PROGRAM_CHARACTERS = 1_000_000;
 
 export interface FlagInEnvironment {
   readonly key: string;
@@ -50,6 +52,10 @@ export interface FlagProgram {
   readonly steps: readonly Step[];
   /** What flagd would not evaluate alike, in it and in what it requires. */
   readonly unportable: readonly string[];
+  /** Prerequisites in it, one in the other. */
+  readonly depth: number;
+  /** With its prerequisites, as often as they are in it. */
+  readonly characters: number;
 }
 
 /** What flags of an environment may refer to. */
@@ -58,7 +64,37 @@ export interface FlagsAround {
   readonly segments: Segments;
 }
 
-/** Throws `InvalidFlag` for prerequisites and segments that are not there, and ones in a circle or too deep. */
+/** Programs of flags that others require: each is made once for all of them. */
+const required = new WeakMap<FlagsAround, Map<string, FlagProgram>>();
+
+function requiredProgram(
+  flag: FlagInEnvironment,
+  around: FlagsAround,
+  within: readonly string[],
+): FlagProgram {
+  const made = required.get(around) ?? new Map<string, FlagProgram>();
+  required.set(around, made);
+  const known = made.get(flag.key);
+  if (known) {
+    checkDepth([...within, flag.key], known.depth);
+    return known;
+  }
+  const program = flagProgram(flag, around, within);
+  made.set(flag.key, program);
+  return program;
+}
+
+function checkDepth(path: readonly string[], below: number): void {
+  if (path.length - 1 + below <= MAX_PREREQUISITE_DEPTH) return;
+  throw new InvalidFlag(
+    `its prerequisites stand more than ${MAX_PREREQUISITE_DEPTH} deep: ${path.join(' → ')}`,
+  );
+}
+
+/**
+ * Throws `InvalidFlag` for prerequisites and segments that are not there, ones in a circle or too deep, and
+ * more of them than are compiled. `around` is of one state: what was made of it once is not made again.
+ */
 export function flagProgram(
   flag: FlagInEnvironment,
   around: FlagsAround,
@@ -69,16 +105,21 @@ export function flagProgram(
   const serving = (serve: Serve) => serveLogic(serve, seed, offVariant);
   const path = [...within, key];
   if (within.includes(key)) throw new InvalidFlag(`its prerequisites go in a circle: ${path.join(' → ')}`);
-  if (within.length > MAX_PREREQUISITE_DEPTH) {
-    throw new InvalidFlag(
-      `its prerequisites stand more than ${MAX_PREREQUISITE_DEPTH} deep: ${path.join(' → ')}`,
-    );
-  }
+  checkDepth(path, 0);
   const unportable = new Set<string>();
-  const required = settings.prerequisites.map(({ flag: name, variants: wanted }): Step => {
+  let depth = 0;
+  let characters = JSON.stringify(settings).length;
+  const prerequisites = settings.prerequisites.map(({ flag: name, variants: wanted }): Step => {
     const other = around.flag(name);
     if (!other) throw new InvalidFlag(`its prerequisite ${name} is no flag`);
-    const program = flagProgram(other, around, path);
+    const program = requiredProgram(other, around, path);
+    depth = Math.max(depth, program.depth + 1);
+    characters += program.characters;
+    if (characters > MAX_PROGRAM_CHARACTERS) {
+      throw new InvalidFlag(
+        `it and its prerequisites have more than ${MAX_PROGRAM_CHARACTERS} characters as JSON`,
+      );
+    }
     for (const what of program.unportable) unportable.add(what);
     const met: Json = { in: [programLogic(program), answersThatName(wanted, other, program)] };
     // A list that holds more than texts is not searched alike everywhere.
@@ -91,7 +132,7 @@ export function flagProgram(
     return { part: 'rule', id, when: logic, ...serving(serve) };
   });
   const otherwise = 'logic' in fallthrough ? fallthrough.otherwise : null;
-  const program = { key, variants, seed, offVariant, otherwise };
+  const program = { key, variants, seed, offVariant, otherwise, depth, characters };
   if (mode !== 'on') return { ...program, steps: [], unportable: [] };
   if ('logic' in fallthrough) {
     for (const what of unportableIn(fallthrough, around.segments.unportable)) unportable.add(what);
@@ -100,7 +141,7 @@ export function flagProgram(
     ...program,
     unportable: [...unportable],
     steps: [
-      ...required,
+      ...prerequisites,
       ...settings.targets.map(
         ({ variant, keys }): Step => ({
           part: 'target',

@@ -7,6 +7,8 @@ import { whenLogic } from './when-logic.ts';
 
 /** Segments in segments. */
 export const MAX_SEGMENT_DEPTH = 5;
+/** Of one segment as JSON, with the segments in it written out as often as they are named. */
+export const MAX_SEGMENT_CHARACTERS = 500_000;
 
 export interface Segments {
   /** By `segment:<key>`; no evaluator refers to another, for flagd follows no reference in one. */
@@ -16,29 +18,55 @@ export interface Segments {
   unportable(key: string): readonly string[];
 }
 
-/** Throws `InvalidFlag` for segments that name one that is not there, go in a circle, or stand too deep. */
+interface Written {
+  readonly logic: Json;
+  readonly unportable: readonly string[];
+  /** Segments in it, one in the other. */
+  readonly depth: number;
+  readonly characters: number;
+}
+
+/**
+ * Each is written once, however often others name it. Throws `InvalidFlag` for segments that name one that
+ * is not there, go in a circle, stand too deep, or are too large with all that is in them.
+ */
 export function compileSegments(segments: ReadonlyMap<string, When>): Segments {
-  const ruleOf = (key: string, within: readonly string[] = []): When => {
-    const when = segments.get(key);
+  const written = new Map<string, Written>();
+  const write = (key: string, within: readonly string[] = []): Written => {
     const path = [...within, key];
+    const known = written.get(key);
+    const when = segments.get(key);
     if (!when) throw new InvalidFlag(`there is no segment ${path.join(' → ')}`);
     if (within.includes(key)) throw new InvalidFlag(`segments go in a circle: ${path.join(' → ')}`);
-    if (within.length > MAX_SEGMENT_DEPTH) {
+    if (within.length + (known?.depth ?? 0) > MAX_SEGMENT_DEPTH) {
       throw new InvalidFlag(`segments stand more than ${MAX_SEGMENT_DEPTH} deep: ${path.join(' → ')}`);
     }
-    return when;
+    if (known) return known;
+    let depth = 0;
+    let characters = JSON.stringify(when).length;
+    const logic = whenLogic(when, (named) => {
+      const inner = write(named, path);
+      depth = Math.max(depth, inner.depth + 1);
+      characters += inner.characters;
+      if (characters > MAX_SEGMENT_CHARACTERS) {
+        throw new InvalidFlag(
+          `segment ${key} has more than ${MAX_SEGMENT_CHARACTERS} characters, with the segments in it`,
+        );
+      }
+      return inner.logic;
+    });
+    const unportable = unportableIn(when, (named) => write(named, path).unportable);
+    const done = { logic, unportable, depth, characters };
+    written.set(key, done);
+    return done;
   };
-  const logicOf = (key: string, within: readonly string[] = []): Json =>
-    whenLogic(ruleOf(key, within), (inner) => logicOf(inner, [...within, key]));
-  const unportable = (key: string, within: readonly string[] = []): readonly string[] =>
-    unportableIn(ruleOf(key, within), (inner) => unportable(inner, [...within, key]));
   const nameOf = (key: string) => `segment:${key}`;
   return {
-    evaluators: Object.fromEntries([...segments.keys()].map((key) => [nameOf(key), logicOf(key)])),
+    evaluators: Object.fromEntries([...segments.keys()].map((key) => [nameOf(key), write(key).logic])),
     reference(key) {
-      ruleOf(key);
+      write(key);
       return { $ref: nameOf(key) };
     },
-    unportable: (key) => unportable(key),
+    unportable: (key) => write(key).unportable,
   };
 }

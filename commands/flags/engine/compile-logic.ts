@@ -15,11 +15,28 @@ import { operators } from './operators/all-operators.ts';
 const MAX_DEPTH = 64;
 /** Of one flag, its shared evaluators counted where they are used. */
 const MAX_OPERATORS = 10_000;
+/** Of one flag, each pattern once. */
+const MAX_PATTERN_CHARACTERS_OF_FLAG = 5_000;
+
+/** What one flag may still take, whichever of its rules takes it. */
+export interface LogicBudget {
+  operatorsLeft: number;
+  patternCharactersLeft: number;
+  readonly patterns: Set<string>;
+}
+
+export const logicBudget = (): LogicBudget => ({
+  operatorsLeft: MAX_OPERATORS,
+  patternCharactersLeft: MAX_PATTERN_CHARACTERS_OF_FLAG,
+  patterns: new Set(),
+});
 
 export interface CompileOptions {
   readonly flagKey: string;
   /** Rules that others name by `{"$ref": …}`. */
   readonly evaluators?: JsonObject;
+  /** Shared by the rules of a flag; left out: one for this rule alone. */
+  readonly budget?: LogicBudget;
 }
 
 export interface CompiledLogic extends Expression {
@@ -28,15 +45,17 @@ export interface CompiledLogic extends Expression {
 }
 
 /** Throws `InvalidRule` for an operator that is not known, a reference to nothing or itself, and one too large. */
-export function compileLogic(rule: Json, { flagKey, evaluators = {} }: CompileOptions): CompiledLogic {
-  let operatorsLeft = MAX_OPERATORS;
+export function compileLogic(
+  rule: Json,
+  { flagKey, evaluators = {}, budget = logicBudget() }: CompileOptions,
+): CompiledLogic {
   let readsClock = false;
   const scope = (atRoot: boolean, depth: number, within: readonly string[]): Compiling => {
     const inner = (names = within): Compiling => scope(atRoot, depth + 1, names);
     const ofOperator = (logic: JsonObject): Expression => {
       const [name] = Object.keys(logic) as [string];
-      operatorsLeft -= 1;
-      if (operatorsLeft < 0) throw new InvalidRule(`it has more than ${MAX_OPERATORS} operators`);
+      budget.operatorsLeft -= 1;
+      if (budget.operatorsLeft < 0) throw new InvalidRule(`it has more than ${MAX_OPERATORS} operators`);
       if (depth >= MAX_DEPTH) throw new InvalidRule(`operators stand more than ${MAX_DEPTH} deep`);
       const given = logic[name]!;
       if (name === '$ref') {
@@ -64,10 +83,21 @@ export function compileLogic(rule: Json, { flagKey, evaluators = {} }: CompileOp
       readsClock() {
         readsClock = true;
       },
+      spendPattern: (pattern) => spendPattern(budget, pattern),
     };
   };
   const compiled = scope(true, 0, []).expression(rule);
   return { ...compiled, readsClock };
+}
+
+function spendPattern(budget: LogicBudget, pattern: string): void {
+  if (budget.patterns.has(pattern)) return;
+  budget.patterns.add(pattern);
+  budget.patternCharactersLeft -= pattern.length;
+  if (budget.patternCharactersLeft >= 0) return;
+  throw new InvalidRule(
+    `its patterns have more than ${MAX_PATTERN_CHARACTERS_OF_FLAG} characters, all of the flag together`,
+  );
 }
 
 function testOf({ evaluate, literal: said, isTest }: Expression): Test {

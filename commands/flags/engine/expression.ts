@@ -36,6 +36,8 @@ export interface Compiling {
   ofItem(rule: Json): Expression;
   /** Its answer may change with time alone. */
   readsClock(): void;
+  /** A pattern is used: throws `InvalidRule` where there are too many. */
+  spendPattern(pattern: string): void;
 }
 
 export type Operator = (args: readonly Json[], compile: Compiling) => Expression;
