@@ -38,11 +38,17 @@ export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0);
 }
 
-/** The JSON body of a raw answer; undefined when there is none. */
+/** The JSON body of the first of raw answers; undefined when there is none. */
 export function bodyOf(answer: string): Record<string, unknown> | undefined {
   const at = answer.indexOf('\r\n\r\n');
+  // What follows on a broken request may be refused in the same breath.
+  const length = /\r\ncontent-length: (\d+)/i.exec(answer.slice(0, at))?.[1];
+  const body = Buffer.from(answer.slice(at + 4)).subarray(
+    0,
+    length === undefined ? undefined : Number(length),
+  );
   try {
-    return JSON.parse(answer.slice(at + 4));
+    return JSON.parse(body.toString());
   } catch {
     return undefined;
   }
