@@ -5,7 +5,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../commands/clock.ts';
-import { type CompiledEnvironment, compileEnvironment } from '../../commands/flags/compile-environment.ts';
+import { type CompiledEnvironment, compilingEnvironment } from '../../commands/flags/compile-environment.ts';
 import { noEnvironment } from '../../commands/flags/environment-state.ts';
 import type { ServedRows } from '../../projections/flags/served-rows.ts';
 import type { Freshness } from '../../projections/freshness.ts';
@@ -48,6 +48,10 @@ interface Entry {
 
 /** About 10 kB each, compiled. */
 export const MAX_FLAGS_HELD = 100_000;
+/** What is held of an environment without flags, or of one that is none, in flags. */
+const LEAST_FLAGS_HELD = 10;
+/** How long compiling goes on before others get their turn; one flag takes up to 10 ms by itself. */
+const COMPILE_TURN_MS = 10;
 const LOAD_DEADLINE_MS = 5_000;
 const WAIT_EVERY_MS = 20;
 /** How long a reader waits for a position that it asks for. */
@@ -70,11 +74,13 @@ export class FlagSets implements ServedFlags {
     this.#deps = deps;
     this.#entries = new LRUCache({
       maxSize: deps.maxFlags ?? MAX_FLAGS_HELD,
-      sizeCalculation: ({ compiled }) => compiled.programs.size + 1,
+      sizeCalculation: ({ compiled }) => LEAST_FLAGS_HELD + compiled.programs.size,
     });
     deps.freshness.onDrop(() => {
       this.#history++;
       this.#entries.clear();
+      // What is under way is of the history that is gone: nobody is to wait for it.
+      this.#flights.clear();
     });
   }
 
@@ -153,14 +159,19 @@ export class FlagSets implements ServedFlags {
     if (!freshness.sampled()) await freshness.refresh();
     const entry = this.#entries.get(stream);
     if (entry && this.#isFresh(entry, stream)) return;
-    const read = await this.#read(stream);
+    const isUnderWay = this.#flights.has(stream);
+    let read = await this.#read(stream);
+    // It may have been read before the change that this one is asked for.
+    if (isUnderWay && !this.#isFresh(read, stream)) read = await this.#read(stream);
     if (!this.#isFresh(read, stream)) await freshness.refresh();
   }
 
   #read(stream: StreamId): Promise<Entry> {
     const under = this.#flights.get(stream);
     if (under) return under;
-    const flight = this.#load(stream).finally(() => this.#flights.delete(stream));
+    const flight = this.#load(stream).finally(() => {
+      if (this.#flights.get(stream) === flight) this.#flights.delete(stream);
+    });
     this.#flights.set(stream, flight);
     return flight;
   }
@@ -179,14 +190,51 @@ export class FlagSets implements ServedFlags {
     }
     freshness.saw(stamp);
     if (!(await confirm(stamp))) throw new Error('The log does not hold what these rows are of.');
-    const entry = entryOf(stream, base, stamp, rows, startedMs);
-    // Another read may have come further, and a history that is gone is not kept.
-    const held = this.#entries.get(stream);
+    // A server that is behind the one that was read before: what is held says more.
+    if (base && stamp.position < base.stamp.position) return base;
+    const entry = await this.#entryOf(stream, base, stamp, rows, startedMs);
+    // A history that is gone is not kept.
     if (history !== this.#history) return entry;
-    if (held && held !== before && held.stamp.position > stamp.position) return held;
     this.#entries.set(stream, entry);
     if (base && rows && rows.position > placeOf(base)) this.#tell(stream, base, rows);
     return entry;
+  }
+
+  async #entryOf(
+    stream: StreamId,
+    before: Entry | undefined,
+    stamp: Stamp,
+    rows: ServedRows | null,
+    readMs: number,
+  ): Promise<Entry> {
+    if (rows === null) return { stamp, compiled: nothing, served: null, readMs };
+    if (before?.served && rows.position === before.served.position) return { ...before, stamp, readMs };
+    const compiled = await this.#compile(before?.compiled ?? nothing, rows);
+    const flags = new Map<string, ServedFlag>();
+    let readsClock = false;
+    for (const [key, { clientVisible, type }] of compiled.flags) {
+      const program = compiled.programs.get(key)!;
+      readsClock ||= program.readsClock;
+      flags.set(key, { key, clientVisible, type, program });
+    }
+    const { tenant, project, environment, position } = rows;
+    const served = {
+      tenant: tenant as TenantId,
+      ...{ project, environment, stream, position, flags, contents: compiled, readsClock },
+    };
+    return { stamp, compiled, served, readMs };
+  }
+
+  async #compile(before: CompiledEnvironment, rows: ServedRows): Promise<CompiledEnvironment> {
+    const { clock } = this.#deps;
+    const compiling = compilingEnvironment(before, rows);
+    for (let sinceMs = clock.now(); ; ) {
+      const { done, value } = compiling.next();
+      if (done) return value;
+      if (clock.now() - sinceMs < COMPILE_TURN_MS) continue;
+      await clock.sleep(0);
+      sinceMs = clock.now();
+    }
   }
 
   #tell(stream: StreamId, { compiled }: Entry, { position, flags, segments }: ServedRows): void {
@@ -205,29 +253,4 @@ function reaches({ stamp }: Entry, atLeast: Position | undefined): boolean {
 
 function placeOf(entry: Entry | undefined): Position {
   return entry?.served?.position ?? START;
-}
-
-function entryOf(
-  stream: StreamId,
-  before: Entry | undefined,
-  stamp: Stamp,
-  rows: ServedRows | null,
-  readMs: number,
-): Entry {
-  if (rows === null) return { stamp, compiled: nothing, served: null, readMs };
-  if (before?.served && rows.position === before.served.position) return { ...before, stamp, readMs };
-  const compiled = compileEnvironment(before?.compiled ?? nothing, rows);
-  const flags = new Map<string, ServedFlag>();
-  let readsClock = false;
-  for (const [key, { clientVisible, type }] of compiled.flags) {
-    const program = compiled.programs.get(key)!;
-    readsClock ||= program.readsClock;
-    flags.set(key, { key, clientVisible, type, program });
-  }
-  const { tenant, project, environment, position } = rows;
-  const served = {
-    tenant: tenant as TenantId,
-    ...{ project, environment, stream, position, flags, contents: compiled, readsClock },
-  };
-  return { stamp, compiled, served, readMs };
 }

@@ -28,6 +28,18 @@ export function compileEnvironment(
   before: CompiledEnvironment,
   changes: EnvironmentChanges,
 ): CompiledEnvironment {
+  const compiling = compilingEnvironment(before, changes);
+  for (;;) {
+    const { done, value } = compiling.next();
+    if (done) return value;
+  }
+}
+
+/** The same, flag by flag: a large environment takes seconds, in which others want their turn. */
+export function* compilingEnvironment(
+  before: CompiledEnvironment,
+  changes: EnvironmentChanges,
+): Generator<undefined, CompiledEnvironment> {
   const flags = before.flags.withMutations((map) => {
     for (const flag of changes.flags) map.set(flag.key, flag);
   });
@@ -53,7 +65,10 @@ export function compileEnvironment(
           ),
         ]);
   const programs = new Map(before.programs);
-  for (const key of keys) programs.set(key, programOf(flags.get(key)!, around));
+  for (const key of keys) {
+    programs.set(key, programOf(flags.get(key)!, around));
+    yield;
+  }
   return { ...contents, programs, isWhole: typeof around !== 'string' };
 }
 
