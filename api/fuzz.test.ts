@@ -176,7 +176,10 @@ function fuzzed(
             .slice(0, 900)
             .replace(/[^\x21-\x7e]/g, '%EF')
         : escaped(odd());
-    return escaped(String(maker.valid(parameter.schema)));
+    // What the document shows, a running house has.
+    const examples = (parameter.schema.examples ?? []) as readonly unknown[];
+    const known = examples.length > 0 && random.chance(0.7);
+    return escaped(String(known ? random.pick(examples) : maker.valid(parameter.schema)));
   });
   const query: string[] = [];
   for (const parameter of operation.parameters) {
