@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../infra/platform/version.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addEnvironmentCommands, addProjectCommands } from './commands/projects.ts';
 import { addSubjectCommands } from './commands/subjects.ts';
 import { addTenantCommands } from './commands/tenants.ts';
 import { Failure, sentenceFor } from './failure.ts';
@@ -13,8 +14,11 @@ const program = new Command('plinth')
   // `--version` of a verb is not that of the program.
   .enablePositionalOptions()
   .showHelpAfterError('(--help shows what there is)');
+const REMOTE = ['keys', 'tenants', 'subjects', 'projects', 'environments'];
 // Verbs that go over HTTP do without the platform, whose loading takes longer than they do.
-if (['keys', 'tenants', 'subjects'].includes(process.argv[2] ?? '')) {
+if (process.argv[2] === 'flags') {
+  await addFlagVerbs();
+} else if (REMOTE.includes(process.argv[2] ?? '')) {
   addRemoteCommands();
 } else {
   const [{ addRoleCommands }, { addProjectionCommands }, { addLogCommands }, { addAdminCommands }] =
@@ -26,6 +30,7 @@ if (['keys', 'tenants', 'subjects'].includes(process.argv[2] ?? '')) {
     ]);
   addRoleCommands(program);
   addRemoteCommands();
+  await addFlagVerbs();
   addProjectionCommands(program);
   addLogCommands(program);
   addAdminCommands(program);
@@ -36,6 +41,14 @@ function addRemoteCommands(): void {
   addKeyCommands(program);
   addTenantCommands(program);
   addSubjectCommands(program);
+  addProjectCommands(program);
+  addEnvironmentCommands(program);
+}
+
+/** With them comes what reads and plans flags files. */
+async function addFlagVerbs(): Promise<void> {
+  const { addFlagCommands } = await import('./commands/flags.ts');
+  addFlagCommands(program);
 }
 
 try {

@@ -12,6 +12,7 @@ import { idempotencyKeyOf } from './idempotency-key.ts';
 import { etagOf, ifMatchVersion } from './if-match.ts';
 import { MAX_BODY_BYTES } from './json-body.ts';
 import { POSITION_HEADER, positionOf } from './position.ts';
+import { PROBLEM_TYPE } from './problem.ts';
 import { HandledRequest } from './route-request.ts';
 import { validate } from './validate.ts';
 
@@ -43,7 +44,8 @@ function registerRoute<S>(
     onRequest(request, reply, done) {
       if (route.cors) allowOrigins(reply);
       try {
-        demandAcceptable(request, produces);
+        // A good answer without a body suits whatever is asked for.
+        if (produces.length > 1) demandAcceptable(request, produces);
       } catch (error) {
         done(error as Error);
         return;
@@ -94,7 +96,7 @@ function producedTypes<S>(route: Route<S>): readonly string[] {
     if (response.schema) types.add('application/json');
     if (response.contentType) types.add(response.contentType);
   }
-  return [...types, 'application/problem+json'];
+  return [...types, PROBLEM_TYPE];
 }
 
 function responseSchemas<S>(route: Route<S>): Record<string, unknown> {

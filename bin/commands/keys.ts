@@ -5,6 +5,8 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import type { IssueKeyRequest, Key, KeyListItem, NamedLimit } from '../../clients/node/index.ts';
 import { Failure } from '../failure.ts';
+import { environmentOf, takesEnvironment } from '../flags/where.ts';
+import { parseJson } from '../json-option.ts';
 import { printFields, printJson, printTable } from '../output.ts';
 import { remoteClient } from '../remote.ts';
 import { wholeNumber } from '../whole-number.ts';
@@ -35,6 +37,7 @@ export function addKeyCommands(program: Command): void {
       `
 Examples:
   $ plinth keys issue --name "billing" --owner customer-42 --scope invoices:read --limit burst=100/60
+  $ plinth keys issue --use flags-server --project shop --environment production
   $ plinth keys list --owner customer-42 --status active
   $ plinth keys verify plinth_live_… --scope invoices:read
   $ plinth keys get key_… --as-of 2026-11-17T14:03:00Z`,
@@ -42,8 +45,12 @@ Examples:
   const verb = (name: string, description: string) =>
     keys.command(name).description(description).option('--json', 'print JSON');
 
-  verb('issue', 'Issue a key; its secret is printed once')
-    .option('--use <use>', 'api (verified by your services) or management (calls Plinth)', 'api')
+  takesEnvironment(verb('issue', 'Issue a key; its secret is printed once'))
+    .option(
+      '--use <use>',
+      'api (verified by your services), management (calls Plinth), flags-server or flags-client (ask for the flags of an environment)',
+      'api',
+    )
     .option('--mode <mode>', 'live or test', 'live')
     .option('--name <name>')
     .option('--owner <id>', 'opaque id of who the key belongs to')
@@ -60,6 +67,7 @@ Examples:
       const request = {
         use: o.use,
         mode: o.mode,
+        ...(readsFlags(o) && { environment: environmentOf(o) }),
         ...(o.name && { name: o.name }),
         ...(o.owner && { ownerId: o.owner }),
         ...(o.scope && { scopes: o.scope }),
@@ -277,16 +285,13 @@ function printKey(options: Json, key: Key): void {
   });
 }
 
+/** Settings name a project and an environment for other verbs too: they count for keys of flags readers alone. */
+function readsFlags(o: { readonly use: string; readonly project?: string; readonly environment?: string }) {
+  return o.use.startsWith('flags-') || o.project !== undefined || o.environment !== undefined;
+}
+
 function limits(text: string, before: NamedLimit[] = []): NamedLimit[] {
   const match = /^([a-z][a-z0-9_-]*)=(\d+)\/(\d+)$/.exec(text);
   if (!match) throw new InvalidArgumentError('Write it as name=units/seconds, e.g. burst=100/60.');
   return [...before, { name: match[1]!, limit: Number(match[2]), windowSeconds: Number(match[3]) }];
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new InvalidArgumentError('It must be JSON.');
-  }
 }

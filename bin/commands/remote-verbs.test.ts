@@ -1,22 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
+import { remoteVerb } from '../../test/support/remote-verb.ts';
 import { type RunningApp, runningApp } from '../../test/support/running-app.ts';
 
-const run = promisify(execFile);
-const program = new URL('../plinth.ts', import.meta.url).pathname;
-
-/** What a verb prints with `--json`, of a process of its own that goes over HTTP. */
+/** What a verb prints with `--json`. */
 async function plinth(running: RunningApp, ...args: string[]): Promise<unknown> {
-  const { port } = running.app.server.address() as AddressInfo;
-  const env = {
-    ...process.env,
-    PLINTH_URL: `http://127.0.0.1:${port}`,
-    PLINTH_KEY: running.admin.secret,
-  };
-  const { stdout } = await run(process.execPath, [program, ...args, '--json'], { env, timeout: 120_000 });
+  const { code, stdout, stderr } = await remoteVerb(running, [...args, '--json']);
+  assert.equal(code, 0, stderr);
   return JSON.parse(stdout);
 }
 

@@ -211,7 +211,10 @@ function flagSteps(
     const from = was ? editableOf(was, environment) : flagAtBeginning(beginningOf(wanted.flags[flag]!));
     if (!to || !from) {
       if (to)
-        left.push({ what: `flag ${flag} in ${environment}`, why: 'the environment has no such flag yet' });
+        left.push({
+          what: `flag ${flag} in ${environment}`,
+          why: 'the environment has no such flag yet, or it is archived there',
+        });
       return [];
     }
     const goal = withMode(from, to, (why) => left.push({ what: `flag ${flag} in ${environment}`, why }));
