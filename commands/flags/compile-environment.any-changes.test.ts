@@ -123,9 +123,22 @@ test('whatever is commanded, what is compiled change by change answers as what i
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), fc.nat(3), async (steps, every) => {
       const world = await flagsWorld();
-      for (const key of flagKeys) {
+      const aim = { project: PROJECT, environment: 'production', reason: null };
+      for (const segment of segmentKeys) {
+        const when: When = { attribute: 'a', is: 'equals', value: 1 };
+        await changeSegment(world.deps, world.at('production'), { ...aim, segment, when });
+      }
+      for (const [n, key] of flagKeys.entries()) {
         await world.flag(key, { variants: { constructor: true, off: false }, offVariant: 'off' });
-        await world.change(key, [{ edit: 'set_mode', mode: 'on' }]);
+        const segment = segmentKeys[n % segmentKeys.length]!;
+        const rule = { id: 'first', when: { segment }, serve: { variant: 'off' } };
+        const required = n === 0 ? [] : [{ flag: flagKeys[n - 1]!, variants: ['constructor'] }];
+        const edits: FlagEdit[] = [
+          { edit: 'put_rule', rule },
+          { edit: 'set_mode', mode: 'on' },
+        ];
+        if (n % 2 === 1) edits.push({ edit: 'set_prerequisites', prerequisites: required });
+        world.done(await world.change(key, edits));
       }
       let state: EnvironmentState = noEnvironment;
       let compiled = nothing;
