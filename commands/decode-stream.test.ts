@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Recorded, TenantId } from '../schemas/envelope.ts';
+import { flagsWorld, PROJECT } from '../test/support/flags-world.ts';
 import { everything, keysWorld } from '../test/support/keys-world.ts';
-import { UndecodableEvent } from './codec.ts';
+import { type Codec, UndecodableEvent } from './codec.ts';
 import { decodeStream } from './decode-stream.ts';
 import { keyAsOf } from './keys/key-as-of.ts';
 import { keyHistory } from './keys/key-history.ts';
 import { revokeKey } from './keys/revoke-key.ts';
 import { updateKey } from './keys/update-key.ts';
 import { requestOnParked } from './projections/request-on-parked.ts';
-import { keyStream, subjectStream } from './streams.ts';
+import { environmentStream, keyStream, subjectStream } from './streams.ts';
 import { ERASURE_WAIT_MS, eraseSubject } from './subjects/erase-subject.ts';
 
 test('another tenant’s key is not even decoded: neither its length nor its damage tells that it exists', async () => {
@@ -121,18 +122,7 @@ test('of the stream of an erasure the discards of the list of keys count, for no
   const erasing = eraseSubject({ ...world.deps, dataKeys }, world.at('ann'), { subject: 'ann' });
   await world.clock.advance(ERASURE_WAIT_MS);
   await erasing;
-  const spoiled = {
-    ...world.deps.codec,
-    async decode(events: Parameters<typeof world.deps.codec.decode>[0]) {
-      const first = events.find(({ version }) => version === 1);
-      if (first) throw new UndecodableEvent(first, 'spoiled');
-      return world.deps.codec.decode(events);
-    },
-    decodePublic(event: Recorded) {
-      if (event.version === 1) throw new UndecodableEvent(event, 'spoiled');
-      return world.deps.codec.decodePublic(event);
-    },
-  };
+  const spoiled = spoiledAtFirst(world.deps.codec);
   const discard = (projection: string) =>
     requestOnParked(world.deps, world.at('ann'), stream, {
       type: 'projection.discard-requested',
@@ -143,3 +133,34 @@ test('of the stream of an erasure the discards of the list of keys count, for no
   await discard('key_list');
   assert.equal((await decodeStream(spoiled, await world.log.readStream(stream))).length, 2);
 });
+
+test('of the stream of an environment the discards of the flags count, for the keys have nothing of it', async () => {
+  const world = await flagsWorld();
+  const stream = environmentStream(world.tenant, PROJECT, 'production');
+  const spoiled = spoiledAtFirst(world.deps.codec);
+  const discard = (projection: string) =>
+    requestOnParked(world.deps, world.at('production'), stream, {
+      type: 'projection.discard-requested',
+      data: { projection, version: 1 },
+    });
+  await discard('keys');
+  await assert.rejects(decodeStream(spoiled, await world.log.readStream(stream)), /stream_parked/);
+  await discard('flags');
+  assert.equal((await decodeStream(spoiled, await world.log.readStream(stream))).length, 2);
+});
+
+/** The first event of any stream cannot be read. */
+function spoiledAtFirst(codec: Codec): Codec {
+  return {
+    ...codec,
+    async decode(events: Parameters<Codec['decode']>[0]) {
+      const first = events.find(({ version }) => version === 1);
+      if (first) throw new UndecodableEvent(first, 'spoiled');
+      return codec.decode(events);
+    },
+    decodePublic(event: Recorded) {
+      if (event.version === 1) throw new UndecodableEvent(event, 'spoiled');
+      return codec.decodePublic(event);
+    },
+  };
+}

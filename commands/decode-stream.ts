@@ -2,15 +2,16 @@ import type { Decoded, DecodedEvent, Recorded, StreamId } from '../schemas/envel
 import { PlinthError } from '../schemas/errors.ts';
 import type { projectionEvents } from '../schemas/events/projections.ts';
 import { type Codec, NewerSchemaVersion, UndecodableEvent } from './codec.ts';
-import { isSubjectStream } from './streams.ts';
+import { isFlagStream, isSubjectStream } from './streams.ts';
 
 const DISCARD: keyof typeof projectionEvents = 'projection.discard-requested';
 /**
  * The projection whose discards count: where it stands still, a command must not go on. It is what verify
- * trusts, but for erasures, of which that one has nothing.
+ * and the serving of flags trust, but for erasures, of which neither has anything.
  */
 function trustedProjection(stream: StreamId): string {
-  return isSubjectStream(stream) ? 'key_list' : 'keys';
+  if (isSubjectStream(stream)) return 'key_list';
+  return isFlagStream(stream) ? 'flags' : 'keys';
 }
 
 /** The log answers those who read the same at the same time with one array: it is decoded once for them. */

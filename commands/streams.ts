@@ -41,6 +41,11 @@ export function environmentStream(tenant: TenantId | string, project: string, en
   return streamId('environment', uuidv5('environment', tenant, project, environment));
 }
 
+/** Of a project, or of one of its environments. */
+export function isFlagStream(stream: StreamId): boolean {
+  return stream.startsWith('project-') || stream.startsWith('environment-');
+}
+
 /** The key id of a key's stream; null for any other stream. */
 export function keyIdOfStream(stream: StreamId): string | null {
   return stream.startsWith('key-') ? stream.slice(4) : null;
