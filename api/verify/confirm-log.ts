@@ -5,6 +5,8 @@ import type { Freshness } from '../../projections/freshness.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 
 const RETRY_AFTER_SECONDS = 1;
+/** Each ends within a second. */
+const MAX_ATTEMPTS = 3;
 
 /**
  * Throws `PlinthError` `log_epoch_changed` or `unavailable` unless the log, asked after the call, is still the
@@ -20,18 +22,22 @@ export function confirmLog(freshness: Pick<Freshness, 'confirm' | 'halted'>): Co
     throw new PlinthError('log_epoch_changed', freshness.halted, { extra }, { cause });
   };
   return async (last) => {
-    try {
-      await freshness.confirm(last);
-    } catch (cause) {
-      halt(cause);
-      throw new PlinthError(
-        'unavailable',
-        'The log does not say that it is the one that was read before.',
-        { extra },
-        { cause },
-      );
+    // A log that is only slow is asked again: what was refused is refused, and none of it was done.
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await freshness.confirm(last);
+        return halt();
+      } catch (cause) {
+        halt(cause);
+        if (attempt < MAX_ATTEMPTS) continue;
+        throw new PlinthError(
+          'unavailable',
+          'The log does not say that it is the one that was read before.',
+          { extra },
+          { cause },
+        );
+      }
     }
-    halt();
   };
 }
 
