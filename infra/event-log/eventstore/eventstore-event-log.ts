@@ -112,9 +112,12 @@ export async function openEventStoreEventLog(options: EventStoreEventLogOptions)
         isTransient: (error) => error instanceof EventStoreUnavailable || error instanceof NoAnswer,
       }),
     async head() {
-      const [now, position] = await Promise.all([epoch.read(), end.position()]);
+      const position = end.position();
+      // Of a log that holds nothing at all the end cannot be read: that it has no epoch is what tells.
+      position.catch(() => {});
+      const now = await epoch.read();
       if (now === null) throw new PlinthError('log_epoch_changed', EPOCH_LOST);
-      return { epoch: now, position };
+      return { epoch: now, position: await position };
     },
     eventIdAt: end.eventIdAt,
     async mintEpoch() {
