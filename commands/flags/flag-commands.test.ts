@@ -194,6 +194,37 @@ describe('a flag', () => {
     assert.ok(text().includes('checkout fails'));
   });
 
+  test('is changed through no door without the approvals that are asked for', async () => {
+    const { deps, at, flag, change, environment, done } = await flagsWorld();
+    await flag('a');
+    await flag('gone');
+    done(await change('a', [on]));
+    done(await change('a', [ramp(1)], 'development'));
+    const aim = { ...inProduction, flag: 'a', reason: null };
+    const segment = { ...inProduction, segment: 's', reason: null };
+    const when = { attribute: 'plan', is: 'exists', value: true } as const;
+    done(await changeSegment(deps, at('production'), { ...segment, when }));
+    done(await archiveFlag(deps, at('production'), { ...aim, flag: 'gone', archived: true }));
+    done(await setApprovals(deps, at('production'), { ...inProduction, approvalsRequired: 1 }));
+    const before = await environment();
+    for (const outcome of [
+      await changeFlag(deps, at('production'), { ...aim, edits: [off] }),
+      await copyFlag(deps, at('production'), { ...aim, from: 'development' }),
+      await rollbackFlag(deps, at('production'), { ...aim, revision: 1 }),
+      await archiveFlag(deps, at('production'), { ...aim, archived: true }),
+      await archiveFlag(deps, at('production'), { ...aim, flag: 'gone', archived: false }),
+      await changeSegment(deps, at('production'), { ...segment, when: null }),
+      await changeSegment(deps, at('production'), { ...segment, segment: 'other', when }),
+    ]) {
+      refused(outcome, 'approval_required');
+    }
+    assert.equal((await environment()).version, before.version);
+    // What is new is off, and changes no answer that was there.
+    await flag('new');
+    assert.equal((await environment()).flags.get('new')!.settings.mode, 'off');
+    assert.equal((await environment()).approvalsRequired, 1);
+  });
+
   test('goes back to any revision, as a new one', async () => {
     const { deps, at, flag, change, environment, done } = await flagsWorld();
     await flag('a');
