@@ -16,11 +16,13 @@ export interface CurrentFlags {
   readonly flags: ReadonlyMap<string, ListedFlag>;
   /** By environment, by key. */
   readonly environments: ReadonlyMap<string, OfEnvironment>;
+  /** Those in which a flag has other variants, JSON Schema or visibility than in the first that has it. */
+  readonly otherwise: ReadonlySet<string>;
   /**
-   * A file has variants, JSON Schema and visibility of a flag once, for all environments: here those that it
-   * has in `shapeOf`, or where it is not there in the first that has it.
+   * A file has those once for all environments: here those of the first that has the flag. With `only`, what is
+   * so in that environment, and nothing of any other.
    */
-  fileOf(shapeOf: string | null): FlagsFile;
+  fileOf(only: string | null): FlagsFile;
 }
 
 /** Page by page: every flag in every environment, with the segments. */
@@ -47,27 +49,25 @@ export async function currentFlags(api: FlagsApi, key: string): Promise<CurrentF
     if (named.length > 0) segments[environment] = Object.fromEntries(named);
   }
   progress.end();
-  const fileOf = (shapeOf: string | null): FlagsFile => ({
+  const fileOf = (only: string | null): FlagsFile => ({
     project: key,
     segments,
-    flags: Object.fromEntries(
-      [...flags].map(([name, flag]) => [name, flagOfFile(flag, environments, shapeOf)]),
-    ),
+    flags: Object.fromEntries([...flags].map(([name, flag]) => [name, flagOfFile(flag, environments, only)])),
   });
-  return { project, flags, environments, fileOf };
+  return { project, flags, environments, otherwise: otherwiseIn(environments), fileOf };
 }
 
 function flagOfFile(
   flag: ListedFlag,
   environments: ReadonlyMap<string, OfEnvironment>,
-  shapeOf: string | null,
+  only: string | null,
 ): FlagOfFile {
   const { flag: key, type, kind, ownerTeam, ownerPerson, tags, expiresAt, permanent } = flag;
   const there = [...environments].flatMap(([environment, flags]) => {
     const found = flags.get(key);
-    return found ? [{ environment, found }] : [];
+    return found && (only === null || only === environment) ? [{ environment, found }] : [];
   });
-  const { found: shape } = there.find(({ environment }) => environment === shapeOf) ?? there[0] ?? {};
+  const shape = there[0]?.found;
   return {
     ...{ type, kind, owner: { team: ownerTeam, person: ownerPerson }, tags, expiresAt, permanent },
     variants: shape?.variants ?? {},
@@ -79,6 +79,19 @@ function flagOfFile(
         .map(({ environment, found }) => [environment, settingsIn(found)]),
     ),
   };
+}
+
+function otherwiseIn(environments: ReadonlyMap<string, OfEnvironment>): ReadonlySet<string> {
+  const first = new Map<string, string>();
+  const otherwise = new Set<string>();
+  for (const [environment, flags] of environments) {
+    for (const [key, flag] of flags) {
+      const shape = shapeText(flag);
+      if (!first.has(key)) first.set(key, shape);
+      else if (first.get(key) !== shape) otherwise.add(environment);
+    }
+  }
+  return otherwise;
 }
 
 function settingsIn({ mode, offVariant, prerequisites, targets, rules, fallthrough }: EnvironmentFlagView) {

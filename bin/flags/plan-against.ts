@@ -15,8 +15,11 @@ export function planAgainst(
     return planFlags(file, wanted(file), options);
   };
   const whole = planOf(null);
-  const environments = whole.environments.map(
-    ({ environment }) => planOf(environment).environments.find((one) => one.environment === environment)!,
-  );
+  const environments = whole.environments.map((planned) => {
+    if (!current.otherwise.has(planned.environment)) return planned;
+    return planOf(planned.environment).environments.find(
+      ({ environment }) => environment === planned.environment,
+    )!;
+  });
   return { ...whole, environments };
 }
