@@ -3,6 +3,7 @@
 import { compileProgram } from './compile-program.ts';
 import { InvalidRule } from './engine/expression.ts';
 import { checkPatterns } from './environment-patterns.ts';
+import { checkSize } from './environment-size.ts';
 import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
 import { type FlagInEnvironment, type FlagsAround, flagProgram } from './flag-program.ts';
 import { InvalidFlag } from './invalid-flag.ts';
@@ -27,6 +28,7 @@ export function faultOfFlags(environment: Shape, keys: Iterable<string>): string
   try {
     const around = flagsAround(environment);
     checkPatterns(environment);
+    checkSize(environment, around.segments);
     let operators = 0;
     for (const key of keys) {
       at = `flag ${key}`;

@@ -8,6 +8,7 @@ import { MAX_OPERATORS_REACHED } from './check-environment.ts';
 import { compileEnvironment } from './compile-environment.ts';
 import { compileLogic } from './engine/compile-logic.ts';
 import { MAX_PATTERN_CHARACTERS_OF_ENVIRONMENT } from './environment-patterns.ts';
+import { MAX_ENVIRONMENT_CHARACTERS } from './environment-size.ts';
 import { type FlagInEnvironment, flagProgram } from './flag-program.ts';
 import { compileSegments } from './segments.ts';
 
@@ -101,6 +102,34 @@ test('a flag that many require in many ways is made once for all of them', () =>
   assert.ok(asked <= 500, `${asked}`);
   assert.equal(flagProgram(flagAt('2-0'), around).depth, 2);
   assert.throws(() => flagProgram(flagAt('6-0'), around), /characters|deep/);
+});
+
+test('an environment is no larger than what can be loaded, all that rules use written out', async () => {
+  const { on, change, put, environment } = await worldWithSegments();
+  const emails = Array.from({ length: 1_000 }, (_, n) => `${n}-${'x'.repeat(200)}`);
+  await put('s', { attribute: 'email', is: 'in', value: emails });
+  const rules = (count: number) =>
+    Array.from({ length: count }, (_, n) => serving(`r${n}`, { segment: 's' }));
+  await on('a');
+  await on('b');
+  assert.equal(detailOf(await change('a', rules(50))), 'accepted');
+  assert.equal(detailOf(await change('b', rules(40))), 'accepted');
+  const more = Array.from({ length: 10 }, (_, n) => serving(`more-${n}`, { segment: 's' }));
+  const expected = new RegExp(`more than ${MAX_ENVIRONMENT_CHARACTERS} characters`);
+  assert.match(detailOf(await change('b', more)), expected);
+  const required = { edit: 'set_prerequisites' as const, prerequisites: [{ flag: 'a', variants: ['on'] }] };
+  assert.match(detailOf(await change('b', [required])), expected);
+  assert.match(
+    detailOf(
+      await put('s', {
+        attribute: 'email',
+        is: 'in',
+        value: [...emails.slice(0, 900), ...emails.slice(0, 100).map((one) => one.repeat(4))],
+      }),
+    ),
+    expected,
+  );
+  assert.equal((await environment()).flags.get('b')!.settings.rules.length, 40);
 });
 
 describe('a change of a segment', () => {

@@ -2,6 +2,7 @@
 import type { When } from '../../schemas/flag-values.ts';
 import type { Json, JsonObject } from '../../schemas/json.ts';
 import { InvalidFlag } from './invalid-flag.ts';
+import { evaluatorOf, segmentsInLogic } from './named-segments.ts';
 import { unportableIn } from './portable.ts';
 import { whenLogic } from './when-logic.ts';
 
@@ -16,6 +17,8 @@ export interface Segments {
   /** Throws `InvalidFlag` where there is no such segment. */
   reference(key: string): Json;
   unportable(key: string): readonly string[];
+  /** As JSON, with the segments in it. */
+  characters(key: string): number;
 }
 
 interface Written {
@@ -44,7 +47,7 @@ export function compileSegments(segments: ReadonlyMap<string, When>): Segments {
     if (known) return known;
     let depth = 0;
     let characters = JSON.stringify(when).length;
-    const logic = whenLogic(when, (named) => {
+    const take = (named: string): Json => {
       const inner = write(named, path);
       depth = Math.max(depth, inner.depth + 1);
       characters += inner.characters;
@@ -54,19 +57,22 @@ export function compileSegments(segments: ReadonlyMap<string, When>): Segments {
         );
       }
       return inner.logic;
-    });
+    };
+    const logic = whenLogic(when, take);
+    // What imported logic refers to is compiled where it does.
+    for (const named of segmentsInLogic(when)) take(named);
     const unportable = unportableIn(when, (named) => write(named, path).unportable);
     const done = { logic, unportable, depth, characters };
     written.set(key, done);
     return done;
   };
-  const nameOf = (key: string) => `segment:${key}`;
   return {
-    evaluators: Object.fromEntries([...segments.keys()].map((key) => [nameOf(key), write(key).logic])),
+    evaluators: Object.fromEntries([...segments.keys()].map((key) => [evaluatorOf(key), write(key).logic])),
     reference(key) {
       write(key);
-      return { $ref: nameOf(key) };
+      return { $ref: evaluatorOf(key) };
     },
     unportable: (key) => write(key).unportable,
+    characters: (key) => write(key).characters,
   };
 }
