@@ -9,6 +9,7 @@ import type { Stamp } from '../../projections/projection.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
 import type { EnvironmentChange } from './environment-change.ts';
 import { FlagSets } from './flag-sets.ts';
+import { refreshTold } from './refresh-told.ts';
 import { toldChanges } from './told-changes.ts';
 
 export interface FlagServingDeps {
@@ -35,8 +36,9 @@ const READ_WAIT_MS = 1_000;
 
 export function flagServing(deps: FlagServingDeps): FlagServing {
   const { log, readModels, clock, graceMs, changed, onFreshness } = deps;
+  const refresh = refreshTold((stream) => sets.refresh(stream));
   const told = toldChanges(deps.changes, (streams) => {
-    for (const stream of sets.streams()) if (streams.has(stream)) void sets.refresh(stream);
+    refresh([...sets.streams()].filter((stream) => streams.has(stream)));
   });
   const freshness = new Freshness({ log, changes: told, clock, ...(onFreshness && { on: onFreshness }) });
   const saw = (stamp: Stamp) => freshness.saw(stamp);

@@ -2,7 +2,7 @@
 import type { CopyFlag } from '../../schemas/commands/projects.ts';
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import { type CommandContext, fold, type Outcome } from '../execute.ts';
+import type { CommandContext, Outcome } from '../execute.ts';
 import { environmentStream } from '../streams.ts';
 import { decideParts, invalid } from './change-flag.ts';
 import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
@@ -49,7 +49,8 @@ export function copyFlag(
     async command() {
       const stream = environmentStream(context.tenant, project, command.from);
       const decider = { initial: noEnvironment, evolve: evolveEnvironment };
-      const { state } = await fold<EnvironmentState, EnvironmentEvent>(deps, decider, stream, context.tenant);
+      const folding = { stream, decider, context, ownOnly: true };
+      const { state } = await deps.hotFolds.fold<EnvironmentState, EnvironmentEvent>(deps, folding);
       return { ...command, source: state.flags.get(command.flag) };
     },
     decide: decideCopyFlag,

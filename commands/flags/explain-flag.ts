@@ -5,6 +5,7 @@
 import { type Epoch, type Position, positionToken, type TenantId } from '../../schemas/envelope.ts';
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { FlagExplanationView } from '../../schemas/views/flags.ts';
+import { publicDecoder } from '../decode-stream.ts';
 import { type AsOfDeps, foldThrough, type Moment } from '../keys/key-as-of.ts';
 import { environmentStream } from '../streams.ts';
 import { compileOne } from './compile-environment.ts';
@@ -30,7 +31,8 @@ export async function explainFlag(
   const through: Moment = moment ?? { timeMs: Number.MAX_SAFE_INTEGER };
   const stream = environmentStream(tenant, project, environment);
   const { state, last } = await foldThrough<EnvironmentState, EnvironmentEvent>(
-    deps,
+    // Nothing that decides an answer is personal: reasons stay closed.
+    { ...deps, codec: publicDecoder(deps.codec) },
     evolveEnvironment,
     noEnvironment,
     stream,

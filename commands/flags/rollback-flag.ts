@@ -4,7 +4,7 @@ import type { RollbackFlag } from '../../schemas/commands/projects.ts';
 import type { DecodedEvent } from '../../schemas/envelope.ts';
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { Decision } from '../decider.ts';
-import { decodeStream, ownEvents } from '../decode-stream.ts';
+import { decodeStream, ownEvents, publicDecoder } from '../decode-stream.ts';
 import type { CommandContext, Outcome } from '../execute.ts';
 import { environmentStream } from '../streams.ts';
 import { decideParts, invalid } from './change-flag.ts';
@@ -65,7 +65,8 @@ export function rollbackFlag(
     environment,
     async command() {
       const recorded = await deps.log.readStream(environmentStream(context.tenant, project, environment));
-      const events = await decodeStream(deps.codec, ownEvents(recorded, context.tenant));
+      // Nothing that decides an answer is personal: reasons stay closed.
+      const events = await decodeStream(publicDecoder(deps.codec), ownEvents(recorded, context.tenant));
       return { ...command, target: flagAtRevision(events, command.flag, command.revision) };
     },
     decide: decideRollback,
