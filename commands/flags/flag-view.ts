@@ -10,6 +10,7 @@ import { flagsAround } from './check-environment.ts';
 import type { InEnvironment } from './environment-command.ts';
 import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
 import { flagProgram } from './flag-program.ts';
+import { InvalidFlag } from './invalid-flag.ts';
 import type { ProjectFlag } from './project-state.ts';
 
 export function projectView(project: string, version: number, createdAtMs: number): ProjectView {
@@ -47,8 +48,17 @@ export function flagInEnvironmentView(
   flag: EnvironmentFlag,
   state: Pick<EnvironmentState, 'flags' | 'segments'>,
 ): FlagInEnvironmentView {
-  const notInFlagd = flag.archived ? [] : [...flagProgram(flag, flagsAround(state)).unportable];
-  return { ...environmentFlagView(at, flag), notInFlagd };
+  return { ...environmentFlagView(at, flag), notInFlagd: flag.archived ? [] : notInFlagd(flag, state) };
+}
+
+/** Of a state that was read without an event that is damaged, what the flag refers to may be missing. */
+function notInFlagd(flag: EnvironmentFlag, state: Pick<EnvironmentState, 'flags' | 'segments'>): string[] {
+  try {
+    return [...flagProgram(flag, flagsAround(state)).unportable];
+  } catch (error) {
+    if (error instanceof InvalidFlag) return [error.message];
+    throw error;
+  }
 }
 
 /** What is known of it without what it refers to. */

@@ -1,16 +1,21 @@
 /** Stops a flag at once: everybody gets the off variant. Needs no approval; why is kept. */
 import type { KillFlag } from '../../schemas/commands/projects.ts';
+import { PlinthError } from '../../schemas/errors.ts';
 import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { Decision } from '../decider.ts';
 import type { CommandContext, Outcome } from '../execute.ts';
 import { flagIsArchived } from './change-flag.ts';
 import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
+import { killInParked } from './kill-in-parked.ts';
 import type { FlagDeps } from './project-command.ts';
 
-type Command = KillFlag & { readonly flag: string };
+export type KillCommand = KillFlag & { readonly flag: string };
 
-export function decideKillFlag(command: Command, environment: EnvironmentState): Decision<EnvironmentEvent> {
+export function decideKillFlag(
+  command: KillCommand,
+  environment: EnvironmentState,
+): Decision<EnvironmentEvent> {
   const flag = flagIn(environment, command.flag);
   if ('reject' in flag) return flag;
   if (flag.archived) return flagIsArchived;
@@ -18,19 +23,29 @@ export function decideKillFlag(command: Command, environment: EnvironmentState):
   return { accept: [{ type: 'flag.killed', data: { flag: flag.key, reason: command.reason } }] };
 }
 
-/** Killing a killed flag changes nothing. `context`: at the environment's stream. */
-export function killFlag(
+/**
+ * Killing a killed flag changes nothing. Where an event of the environment cannot be read the flag is killed
+ * all the same (`killInParked`). `context`: at the environment's stream.
+ */
+export async function killFlag(
   deps: FlagDeps,
   context: CommandContext,
-  input: Command & InEnvironment,
+  input: KillCommand & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {
   const { project, environment, ...command } = input;
-  return changeEnvironment(deps, {
-    context,
-    project,
-    environment,
-    exempt: true,
-    command: () => command,
-    decide: decideKillFlag,
-  });
+  try {
+    return await changeEnvironment(deps, {
+      context,
+      project,
+      environment,
+      exempt: true,
+      command: () => command,
+      decide: decideKillFlag,
+    });
+  } catch (error) {
+    if (!(error instanceof PlinthError) || error.rejection.code !== 'stream_parked') throw error;
+    const outcome = await killInParked(deps, context, input);
+    if (outcome === null) throw error;
+    return outcome;
+  }
 }

@@ -36,7 +36,8 @@ function envelopesOnly(codec: Codec): Codec {
   };
 }
 
-function envelopeOf(event: Recorded): DecodedEvent {
+/** The event without what it says. */
+export function envelopeOf(event: Recorded): DecodedEvent {
   const { id, type, stream, version, position, timeMs } = event;
   const metadata = metadataOf(event);
   return { id, type, stream, version, position, timeMs, metadata, data: null };
