@@ -17,6 +17,7 @@ import {
   reasonOnlySchema,
   rollbackFlagSchema,
 } from '../../schemas/commands/projects.ts';
+import { MAX_EVENT_BYTES } from '../../schemas/envelope.ts';
 import type { ErrorCode } from '../../schemas/errors.ts';
 import { flagInEnvironmentViewSchema } from '../../schemas/views/flags.ts';
 import { defineRoute } from '../services.ts';
@@ -40,6 +41,7 @@ interface Verb<B extends z.ZodType> {
   readonly bodyExample: unknown;
   readonly permission?: 'flags:kill';
   readonly problems?: readonly ErrorCode[];
+  readonly maxBodyBytes?: number;
   give(
     deps: FlagDeps,
     context: CommandContext,
@@ -50,7 +52,7 @@ interface Verb<B extends z.ZodType> {
 
 /** Each answers with the flag as it left it. */
 function changes<B extends z.ZodType>(verb: Verb<B>) {
-  const { permission, problems = ['conflict', 'approval_required'], give } = verb;
+  const { permission, problems = ['conflict', 'approval_required'], maxBodyBytes, give } = verb;
   return defineRoute({
     ...writesFlags,
     ...(permission && { access: { permission } }),
@@ -62,6 +64,7 @@ function changes<B extends z.ZodType>(verb: Verb<B>) {
     params: flagInEnvironmentParams,
     conditional: permission === undefined,
     body: verb.body,
+    ...(maxBodyBytes !== undefined && { maxBodyBytes }),
     bodyExample: verb.bodyExample,
     problems,
     responses: {
@@ -121,6 +124,7 @@ export const flagChangeRoutes = [
     description:
       'All edits in their order, or none. What an edit is about is one part of the flag: mode, targets, one rule, the order of rules, rollout, prerequisites, variants. A flag that could not be evaluated afterwards is refused.',
     body: changeFlagSchema,
+    maxBodyBytes: MAX_EVENT_BYTES,
     bodyExample: rampExample,
     give: (deps, context, aim, body) => changeFlag(deps, context, { ...aim, ...body }),
   }),

@@ -169,6 +169,15 @@ describe('flags over HTTP', () => {
     assert.equal(elsewhere.body.code, 'invalid_cursor');
     assert.equal((await send('GET', '/store/environments/none/flags')).status, 404);
 
+    // As much as an event holds: one that came over from elsewhere may name thousands.
+    const keys = Array.from({ length: 1_000 }, (_, i) => `user-${i}-${'x'.repeat(60)}`);
+    const targets = ['on', 'off'].map((variant) => ({
+      variant,
+      keys: keys.map((key) => `${variant}-${key}`),
+    }));
+    const many = await send('POST', `${path}/a/changes`, { edits: [{ edit: 'set_targets', targets }] });
+    assert.equal(many.status, 200);
+
     const bulky = { variants: { on: 'x'.repeat(60_000), off: '' }, type: 'string' };
     let last = next;
     for (let i = 0; i < 20; i++) last = await done('POST', '/store/flags', { flag: `bulky-${i}`, ...bulky });

@@ -8,6 +8,7 @@ import { projectStream } from '../../commands/streams.ts';
 import { flagThing, textsOf } from '../../projections/flags/flag-texts-projection.ts';
 import { getFlag, type ListedFlag, listFlags } from '../../projections/flags/queries.ts';
 import { createFlagSchema, updateFlagSchema } from '../../schemas/commands/projects.ts';
+import { MAX_EVENT_BYTES } from '../../schemas/envelope.ts';
 import { flagKeySchema, lifecycleSchema } from '../../schemas/flag-values.ts';
 import { createdFlagViewSchema, flagListItemSchema, flagViewSchema } from '../../schemas/views/flags.ts';
 import { defineRoute } from '../services.ts';
@@ -69,6 +70,7 @@ export const flagRoutes = [
       'Off in every environment of the project. Left out: a boolean flag that serves `on` to everybody once it is on.',
     params: projectParams,
     body: createFlagSchema,
+    maxBodyBytes: MAX_EVENT_BYTES,
     bodyExample: { flag: 'dark-mode', name: 'Dark mode', tags: ['theme'], clientVisible: true },
     problems: ['already_exists', 'conflict'],
     responses: {

@@ -4,6 +4,7 @@ import { changeSegment } from '../../commands/flags/change-segment.ts';
 import { environmentStream } from '../../commands/streams.ts';
 import { listSegments } from '../../projections/flags/queries.ts';
 import { putSegmentSchema, reasonQuerySchema } from '../../schemas/commands/flags.ts';
+import { MAX_EVENT_BYTES } from '../../schemas/envelope.ts';
 import { segmentViewSchema } from '../../schemas/views/flags.ts';
 import { defineRoute } from '../services.ts';
 import { answerOutcome } from './answer-outcome.ts';
@@ -58,6 +59,7 @@ export const segmentRoutes = [
     description: 'It may refer to other segments, up to five deep. Every rule that refers to it follows.',
     params: segmentParams,
     body: putSegmentSchema,
+    maxBodyBytes: MAX_EVENT_BYTES,
     bodyExample: { when: example.when, reason: null },
     problems,
     responses: { 200: { description: 'The segment.', schema: segmentViewSchema, example } },

@@ -66,6 +66,8 @@ describe('the command line', () => {
       ['staging', 'production'],
     );
     await done('flags', 'create', 'checkout', '--project', 'store', '--name', 'Checkout', '--tag', 'money');
+    const live = await json('flags', 'describe', 'checkout', '--project', 'store', '--lifecycle', 'live');
+    assert.deepEqual([live.lifecycle, live.tags, live.revision], ['live', ['money'], 2]);
     const ramped = await json('flags', 'ramp', 'checkout', ...at, '--percent', '25');
     assert.equal(ramped.mode, 'on');
     assert.equal(ramped.fallthrough.rollout.exposure, 25_000);
@@ -100,12 +102,25 @@ describe('the command line', () => {
       'production',
     );
     const table = (await done('flags', 'list', '--project', 'store')).stdout;
-    assert.match(table, /checkout +boolean +draft +- +staging on, production on/);
+    assert.match(table, /checkout +boolean +live +- +staging on, production on/);
     assert.equal((await json('flags', 'archive', 'checkout', ...at)).archived, true);
     assert.equal((await json('flags', 'restore', 'checkout', ...at)).archived, false);
     assert.equal((await json('flags', 'off', 'checkout', ...at)).mode, 'off');
     const env = { PLINTH_PROJECT: 'store', PLINTH_ENVIRONMENT: 'production' };
     assert.equal((await verb(['flags', 'on', 'checkout'], '', env)).code, 0);
+
+    const asked = await json(
+      'environments',
+      'approvals',
+      'production',
+      '--project',
+      'store',
+      '--required',
+      '1',
+    );
+    assert.equal(asked.approvalsRequired, 1);
+    const unapproved = await verb(['flags', 'off', 'checkout'], '', env);
+    assert.deepEqual([unapproved.code, unapproved.stdout], [1, '']);
 
     const issued = await json('keys', 'issue', '--use', 'flags-server', ...at);
     assert.deepEqual(issued.key.environment, { project: 'store', environment: 'production' });
@@ -134,6 +149,10 @@ describe('the command line', () => {
       ],
       [['flags', 'kill', 'a', ...at], 'plinth: Say why: --reason.'],
       [['flags', 'ramp', 'a', ...at], 'plinth: Say how many: --percent.'],
+      [
+        ['flags', 'describe', 'a', '--project', 'store'],
+        'plinth: Say what is to change, such as --lifecycle.',
+      ],
       [['flags', 'rollback', 'a', ...at], 'plinth: Say which revision: --to.'],
       [['flags', 'copy', 'a', ...at], 'plinth: Say from which environment: --from.'],
       [['flags', 'on', 'a', ...at], 'plinth: There is no such flag.'],
@@ -155,7 +174,7 @@ describe('the command line', () => {
     const program = new Command('plinth');
     addFlagCommands(program);
     const verbs = program.commands[0]!.commands;
-    assert.equal(verbs.length, 18);
+    assert.equal(verbs.length, 19);
     for (const one of verbs) {
       const help = one.helpInformation();
       assert.match(help, new RegExp(`^Usage: plinth flags ${one.name()} \\[options\\]`));

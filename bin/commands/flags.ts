@@ -1,6 +1,7 @@
 /** `plinth flags …`: what is done to one flag, over HTTP. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { CreateFlag } from '../../schemas/commands/projects.ts';
+import { flagKindSchema, lifecycles } from '../../schemas/flag-values.ts';
 import type { EnvironmentFlagView } from '../../schemas/views/flags.ts';
 import { Failure } from '../failure.ts';
 import { type FlagVerb, flagsApi } from '../flags/flags-api.ts';
@@ -36,21 +37,13 @@ Examples:
   const inProject = (name: string, description: string) => takesProject(verb(name, description));
   const inEnvironment = (name: string, description: string) => takesEnvironment(verb(name, description));
 
-  inProject('create <flag>', 'Create a flag, off everywhere; boolean unless you say otherwise')
-    .option('--name <name>')
-    .option('--description <text>')
-    .addOption(new Option('--kind <kind>').choices(['release', 'experiment', 'ops', 'permission']))
+  takesDetails(inProject('create <flag>', 'Create a flag, off everywhere; boolean unless you say otherwise'))
     .addOption(new Option('--type <type>').choices(['boolean', 'string', 'number', 'json']))
     .option('--variants <json>', 'names and values, e.g. \'{"off":"","on":"stripe"}\'', parseJson)
     .option('--off-variant <name>', 'for who is not let in')
     .option('--on-variant <name>', 'for everybody once it is on')
     .option('--json-schema <json>', 'what every variant of a json flag fits', parseJson)
     .option('--client-visible', 'keys of browsers and apps see it')
-    .option('--tag <tag...>')
-    .option('--owner-team <id>')
-    .option('--owner-person <id>')
-    .option('--expires-at <time>', 'when it should be gone, RFC 3339')
-    .option('--permanent', 'it has no end')
     .action(async (flag: string, o) => {
       const { tag: tags, project, json, ...said } = o;
       const body = { flag, ...said, ...(tags && { tags }) } as CreateFlag;
@@ -60,6 +53,16 @@ Examples:
         problem ? `${environment} (not yet: ${problem.detail})` : environment,
       );
       printFields(o, { ...created, environments: names });
+    });
+
+  takesDetails(inProject('describe <flag>', 'Change what people know of a flag; no answer changes'))
+    .addOption(new Option('--lifecycle <lifecycle>').choices(lifecycles))
+    .action(async (flag: string, o) => {
+      const { tag: tags, project, json, ...said } = o;
+      const at = projectOf({ project });
+      const body = { ...said, ...(tags && { tags }) };
+      if (Object.keys(body).length === 0) throw new Failure('Say what is to change, such as --lifecycle.');
+      printFields({ json }, await flagsApi().updateFlag(at, flag, body));
     });
 
   inProject('list', 'List flags with what they are in each environment, newest first')
@@ -190,6 +193,19 @@ Examples:
     });
 
   addFlagsFileCommands(flags);
+}
+
+/** What people know of a flag. */
+function takesDetails(command: Command): Command {
+  return command
+    .option('--name <name>')
+    .option('--description <text>')
+    .addOption(new Option('--kind <kind>').choices(flagKindSchema.options))
+    .option('--tag <tag...>')
+    .option('--owner-team <id>')
+    .option('--owner-person <id>')
+    .option('--expires-at <time>', 'when it should be gone, RFC 3339')
+    .option('--permanent', 'it has no end');
 }
 
 function exposure(text: string): number {

@@ -1,5 +1,6 @@
 /** `plinth projects …` and `plinth environments …`: over HTTP. */
 import type { Command } from 'commander';
+import { Failure } from '../failure.ts';
 import { flagsApi } from '../flags/flags-api.ts';
 import { projectOf, takesProject } from '../flags/where.ts';
 import { printFields, printJson, printTable } from '../output.ts';
@@ -42,6 +43,12 @@ export function addEnvironmentCommands(program: Command): void {
     .action(async (environment: string, o) => {
       const body = { environment, name: o.name ?? null, approvalsRequired: o.approvals };
       printFields(o, await flagsApi().createEnvironment(projectOf(o).project, body));
+    });
+  verb('approvals <environment>', 'Say how many approvals of others a change of its answers needs')
+    .option('--required <n>', '0 to 5', wholeNumber(0, 5))
+    .action(async (environment: string, o) => {
+      if (o.required === undefined) throw new Failure('Say how many: --required.');
+      printFields(o, await flagsApi().setApprovals({ ...projectOf(o), environment }, o.required));
     });
   verb('list', 'List the environments of a project, oldest first').action(async (o) => {
     const { environments: found } = await flagsApi().getProject(projectOf(o).project);

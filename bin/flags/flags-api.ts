@@ -60,6 +60,8 @@ export function flagsApi() {
     getProject: (project: string) => read<ProjectWithEnvironments>(projectPath(project)),
     createEnvironment: (project: string, body: z.input<typeof createEnvironmentSchema>) =>
       calls.write<JsonObject>('POST', `${projectPath(project)}/environments`, body),
+    setApprovals: (at: InEnvironment, approvalsRequired: number) =>
+      calls.write<EnvironmentView>('PATCH', environmentPath(at), { approvalsRequired }),
 
     createFlag: (project: string, body: z.input<typeof createFlagSchema>, options?: WriteOptions) =>
       calls.write<z.infer<typeof createdFlagViewSchema>>(
