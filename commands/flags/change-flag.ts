@@ -54,7 +54,8 @@ export function decideParts(
     if (!(error instanceof InvalidEdit)) throw error;
     return invalid(error.path, error.message);
   }
-  const flags = environment.flags.set(flag.key, { ...flag, ...wanted });
+  // What is wanted may be a flag as it was while it was archived, which nothing would be asked of.
+  const flags = environment.flags.set(flag.key, { ...flag, ...wanted, archived: false });
   const fault = faultOfFlags({ ...environment, flags }, withDependents(flags, [flag.key]));
   if (fault !== null) return invalid('edits', fault);
   const parts = recordedParts(changes);

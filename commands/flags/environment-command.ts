@@ -23,8 +23,8 @@ export interface EnvironmentChange<C> extends InEnvironment {
    * changes no answer.
    */
   readonly exempt?: boolean;
-  /** Made anew for each attempt. */
-  command(): C | Promise<C>;
+  /** Made anew for each attempt, from the state that it is decided on. */
+  command(facts: { readonly state: EnvironmentState }): C | Promise<C>;
   decide(command: C, environment: EnvironmentState): Decision<EnvironmentEvent>;
 }
 

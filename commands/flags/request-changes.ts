@@ -2,33 +2,21 @@
  * Four eyes: a change is written down, approved by others, and done in one append. An approval is of what
  * the request says, by its hash; who wrote it, by the owner of the key, cannot approve it.
  */
-import type { CloseRequest, OpenRequest, RequestedCommand } from '../../schemas/commands/change-requests.ts';
+import type { CloseRequest, OpenRequest } from '../../schemas/commands/change-requests.ts';
 import { MAX_OPEN_REQUESTS } from '../../schemas/commands/change-requests.ts';
 import type { ChangeCause, EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import { decodeStream, ownEvents } from '../decode-stream.ts';
 import type { CommandContext, Outcome } from '../execute.ts';
-import { environmentStream } from '../streams.ts';
-import { type ChangeRequest, type RecordedCommand, requestHash } from './change-request.ts';
+import { type ChangeRequest, requestHash } from './change-request.ts';
 import { changeEnvironment, type InEnvironment, noSuchEnvironment } from './environment-command.ts';
-import {
-  type EnvironmentFlag,
-  type EnvironmentState,
-  evolveEnvironment,
-  noEnvironment,
-} from './environment-state.ts';
+import type { EnvironmentState } from './environment-state.ts';
 import { type FlagDeps, staleRevision } from './project-command.ts';
-import { changedBases, decideCommands, type Targets } from './requested-commands.ts';
-import { flagAtRevision } from './rollback-flag.ts';
+import { decideCommands, type Targets } from './requested-commands.ts';
+import { type ResolvedCommands, resolveCommands } from './requested-targets.ts';
 
 /** Who asks: the owner of the key. */
 export interface Asker {
   readonly ownerId: string | null;
-}
-
-interface Resolved {
-  readonly commands: readonly RecordedCommand[];
-  readonly targets: Targets;
 }
 
 interface Aim extends InEnvironment {
@@ -44,7 +32,7 @@ export function requestIdOf({ commandId }: CommandContext): string {
 }
 
 export function decideOpenRequest(
-  command: Pick<OpenRequest, 'title'> & Resolved & Asker & { readonly request: string },
+  command: Pick<OpenRequest, 'title'> & ResolvedCommands & Asker & { readonly request: string },
   state: EnvironmentState,
 ): Decision<EnvironmentEvent> {
   if (state.environment === null) return noSuchEnvironment;
@@ -56,7 +44,7 @@ export function decideOpenRequest(
 }
 
 export function decideEditRequest(
-  command: Pick<OpenRequest, 'title'> & Resolved & Asker & Aim,
+  command: Pick<OpenRequest, 'title'> & ResolvedCommands & Asker & Aim,
   state: EnvironmentState,
 ): Decision<EnvironmentEvent> {
   const request = openRequest(command, state);
@@ -65,7 +53,7 @@ export function decideEditRequest(
 
 function written(
   type: 'change-request.opened' | 'change-request.edited',
-  command: Pick<OpenRequest, 'title'> & Resolved & Asker & { readonly request: string },
+  command: Pick<OpenRequest, 'title'> & ResolvedCommands & Asker & { readonly request: string },
   state: EnvironmentState,
 ): Decision<EnvironmentEvent> {
   const { request, title, commands, targets, ownerId } = command;
@@ -123,18 +111,18 @@ export function decideApplyRequest(
     return reject({ code: 'approval_required', detail, extra: { approvalsRequired } });
   }
   const { commands, bases, hash } = request;
-  const decided = decideCommands(state, commands, command.targets, causeOf(request.request), command.reason);
-  if ('reject' in decided) return decided;
-  const conflicts = changedBases(bases, decided.bases);
-  if (conflicts.length > 0) {
-    return reject({
-      code: 'conflict',
-      detail: `What it rests on has changed since: ${conflicts[0]!.part}. Edit the request, and have it approved again.`,
-      extra: { conflicts },
-    });
-  }
+  const cause = causeOf(request.request);
+  const decided = decideCommands(state, commands, command.targets, cause, command.reason, bases);
+  if ('reject' in decided) return notAnyMore(decided);
   const applied = { request: request.request, hash, approvers: [...approvers] };
   return { accept: [...decided.events, { type: 'change-request.applied', data: applied }] };
+}
+
+/** It could be done when it was written: what is wrong is nothing that was sent now. */
+function notAnyMore(refusal: ReturnType<typeof reject>): ReturnType<typeof reject> {
+  const { code, detail } = refusal.reject;
+  if (code === 'conflict') return refusal;
+  return reject({ code: 'conflict', detail: `It cannot be done any more. ${detail}` });
 }
 
 function openRequest(
@@ -159,7 +147,7 @@ export function openChangeRequest(
 ): Promise<Outcome<EnvironmentState>> {
   const request = requestIdOf(context);
   return requestCommand(deps, context, input, async () => {
-    const resolved = await resolve(deps, context, input, input.commands);
+    const resolved = await resolveCommands(deps, context, input, input.commands);
     return (state) => decideOpenRequest({ ...input, ...resolved, request }, state);
   });
 }
@@ -170,7 +158,7 @@ export function editChangeRequest(
   input: OpenRequest & Aim & Asker,
 ): Promise<Outcome<EnvironmentState>> {
   return requestCommand(deps, context, input, async () => {
-    const resolved = await resolve(deps, context, input, input.commands);
+    const resolved = await resolveCommands(deps, context, input, input.commands);
     return (state) => decideEditRequest({ ...input, ...resolved }, state);
   });
 }
@@ -196,11 +184,10 @@ export function applyChangeRequest(
   context: CommandContext,
   input: Aim & { readonly reason: string | null },
 ): Promise<Outcome<EnvironmentState>> {
-  return requestCommand(deps, context, input, async () => {
-    const events = await eventsOf(deps, context, input);
-    const known = stateOf(events).requests.get(input.request);
-    const { targets } = await resolve(deps, context, input, known?.commands ?? []);
-    return (state) => decideApplyRequest({ ...input, targets }, state);
+  return requestCommand(deps, context, input, async ({ state }) => {
+    const known = state.requests.get(input.request);
+    const { targets } = await resolveCommands(deps, context, input, known?.commands ?? []);
+    return (now) => decideApplyRequest({ ...input, targets }, now);
   });
 }
 
@@ -211,7 +198,7 @@ function requestCommand(
   deps: FlagDeps,
   context: CommandContext,
   { project, environment }: InEnvironment,
-  command: () => Promise<Decide>,
+  command: (facts: { readonly state: EnvironmentState }) => Promise<Decide>,
 ): Promise<Outcome<EnvironmentState>> {
   return changeEnvironment<Decide>(deps, {
     context,
@@ -221,41 +208,4 @@ function requestCommand(
     command,
     decide: (decide, state) => decide(state),
   });
-}
-
-async function eventsOf(deps: FlagDeps, { tenant }: CommandContext, { project, environment }: InEnvironment) {
-  const recorded = await deps.log.readStream(environmentStream(tenant, project, environment));
-  return decodeStream(deps.codec, ownEvents(recorded, tenant));
-}
-
-function stateOf(events: Awaited<ReturnType<typeof eventsOf>>): EnvironmentState {
-  return events.reduce(
-    (state, event) => evolveEnvironment(state, event as Parameters<typeof evolveEnvironment>[1]),
-    noEnvironment,
-  );
-}
-
-/** What rollbacks and copies lead to: revisions do not change, whatever else does. */
-async function resolve(
-  deps: FlagDeps,
-  context: CommandContext,
-  { project, environment }: InEnvironment,
-  commands: readonly (RequestedCommand | RecordedCommand)[],
-): Promise<Resolved> {
-  const targets = new Map<number, EnvironmentFlag | undefined>();
-  const recorded: RecordedCommand[] = [];
-  for (const [i, command] of commands.entries()) {
-    if (command.do === 'rollback') {
-      const events = await eventsOf(deps, context, { project, environment });
-      targets.set(i, flagAtRevision(events, command.flag, command.revision));
-      recorded.push(command);
-    } else if (command.do === 'copy') {
-      const events = await eventsOf(deps, context, { project, environment: command.from });
-      const now = stateOf(events).flags.get(command.flag);
-      const revision = 'revision' in command ? command.revision : (now?.revision ?? 0);
-      targets.set(i, flagAtRevision(events, command.flag, revision));
-      recorded.push({ ...command, revision });
-    } else recorded.push(command);
-  }
-  return { commands: recorded, targets };
 }

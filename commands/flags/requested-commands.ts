@@ -9,7 +9,7 @@ import { decideChangeSegment } from './change-segment.ts';
 import { InvalidEdit, partsOfEdits } from './edit-flag.ts';
 import { flagIn } from './environment-command.ts';
 import { type EnvironmentFlag, type EnvironmentState, evolveEnvironment } from './environment-state.ts';
-import { basesOf, canonical, difference } from './flag-parts.ts';
+import { basesOf, canonical, difference, type PartName, partsOf } from './flag-parts.ts';
 
 /** What a rollback or copy leads to, by its place among the commands. */
 export type Targets = ReadonlyMap<number, EnvironmentFlag | undefined>;
@@ -22,18 +22,22 @@ export interface DecidedCommands {
 
 type Refusal = ReturnType<typeof reject>;
 
+/** @param written what each was found to rest on when it was written: refused where that has changed since */
 export function decideCommands(
   environment: EnvironmentState,
   commands: readonly RecordedCommand[],
   targets: Targets,
   cause: ChangeCause,
   reason: string | null,
+  written?: readonly CommandBases[],
 ): DecidedCommands | Refusal {
   const events: EnvironmentEvent[] = [];
   const bases: CommandBases[] = [];
   let state = environment;
   for (const [i, command] of commands.entries()) {
     const target = targets.get(i);
+    const changes = written ? changedSince(state, command, target, written[i] ?? {}) : [];
+    if (changes.length > 0) return changed(i, changes);
     const rests = restsOn(state, command, target);
     if ('reject' in rests) return at(i, rests);
     bases.push(rests.on);
@@ -48,20 +52,48 @@ export function decideCommands(
   return { events, bases };
 }
 
-/** What each command rests on and is no longer so: path of the part, as it was, as it is. */
-export function changedBases(
-  written: readonly CommandBases[],
-  found: readonly CommandBases[],
-): readonly { readonly part: string; readonly before: Json; readonly after: Json }[] {
-  return written.flatMap((base, i) =>
-    Object.keys(base)
-      .map((part) => ({
-        part: `commands.${i}.${part}`,
-        before: base[part] ?? null,
-        after: found[i]?.[part] ?? null,
-      }))
-      .filter(({ before, after }) => canonical(before) !== canonical(after)),
-  );
+/**
+ * What the command rests on and is no longer so. A rollback or copy is about the whole flag: a part that was
+ * what it leads to, and so was not named, would be changed by it now, and nobody approved that.
+ */
+function changedSince(
+  state: EnvironmentState,
+  command: RecordedCommand,
+  target: EnvironmentFlag | undefined,
+  written: CommandBases,
+): readonly PartChange[] {
+  const now = partsNow(state, command);
+  const led = target ? partsOf(target) : new Map<string, Json>();
+  const flag = 'flag' in command ? state.flags.get(command.flag) : undefined;
+  const differing = flag && target ? difference(flag, target).map(({ part }) => part) : [];
+  return [...new Set([...Object.keys(written), ...differing])]
+    .map((part) => ({
+      part,
+      before: (Object.hasOwn(written, part) ? written[part] : led.get(part as PartName)) ?? null,
+      after: now.get(part) ?? null,
+    }))
+    .filter(({ before, after }) => canonical(before) !== canonical(after));
+}
+
+interface PartChange {
+  readonly part: string;
+  readonly before: Json;
+  readonly after: Json;
+}
+
+function partsNow(state: EnvironmentState, command: RecordedCommand): ReadonlyMap<string, Json> {
+  if ('segment' in command) return new Map([['when', (state.segments.get(command.segment) ?? null) as Json]]);
+  const flag = state.flags.get(command.flag);
+  return flag ? new Map<string, Json>([...partsOf(flag), ['archived', flag.archived]]) : new Map();
+}
+
+function changed(i: number, changes: readonly PartChange[]): Refusal {
+  const conflicts = changes.map((change) => ({ ...change, part: `commands.${i}.${change.part}` }));
+  return reject({
+    code: 'conflict',
+    detail: `What it rests on has changed since: ${conflicts[0]!.part}. Edit the request, and have it approved again.`,
+    extra: { conflicts },
+  });
 }
 
 function decideOne(
@@ -78,7 +110,8 @@ function decideOne(
     case 'copy': {
       const flag = flagIn(state, command.flag);
       if ('reject' in flag) return flag;
-      return decideParts(state, flag, target!, { ...cause, revision: command.revision }, reason);
+      const environment = command.do === 'copy' ? command.from : null;
+      return decideParts(state, flag, target!, { ...cause, revision: command.revision, environment }, reason);
     }
     case 'archive':
     case 'restore':
@@ -117,6 +150,9 @@ function restsOn(
         return command.do === 'rollback'
           ? invalid('revision', `the flag has revisions 1 to ${flag.revision}`)
           : invalid('from', `there is no such flag in ${command.from}`);
+      }
+      if (command.do === 'copy' && target.archived) {
+        return reject({ code: 'conflict', detail: `The flag is archived in ${command.from}.` });
       }
       const parts = difference(flag, target).map(({ part }) => part);
       return { on: basesOf(flag, parts) as CommandBases };

@@ -37,11 +37,11 @@ export function decideRollback(
   return decideParts(environment, flag, target, cause, reason);
 }
 
-/** The flag as its first `revision` events made it; undefined: it has had fewer. */
+/** The flag as its first `revision` events made it, all of them unless told; undefined: it has had fewer. */
 export function flagAtRevision(
   events: readonly Pick<DecodedEvent, 'type' | 'data'>[],
   key: string,
-  revision: number,
+  revision?: number,
 ): EnvironmentFlag | undefined {
   let flag: EnvironmentFlag | undefined;
   for (const event of events) {
@@ -49,7 +49,7 @@ export function flagAtRevision(
     flag = evolveFlag(flag, event as FlagFact);
     if (flag?.revision === revision) return flag;
   }
-  return undefined;
+  return revision === undefined ? flag : undefined;
 }
 
 /** `context`: at the environment's stream. */
