@@ -13,7 +13,7 @@ export interface EnvironmentChange {
 export type Changed = Omit<EnvironmentChange, 'stream'>;
 
 /** Naming more flags than this says no more than "all". */
-const MAX_FLAGS_NAMED = 200;
+export const MAX_FLAGS_NAMED = 200;
 
 /** Both as one, at the later position. */
 export function together(a: Changed, b: Changed): Changed {

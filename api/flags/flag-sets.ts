@@ -13,7 +13,7 @@ import type { Stamp } from '../../projections/projection.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
 import { type Position, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
-import type { EnvironmentChange } from './environment-change.ts';
+import { type EnvironmentChange, MAX_FLAGS_NAMED } from './environment-change.ts';
 import type { ServedEnvironment, ServedFlag, ServedFlags } from './served-environment.ts';
 
 /** Reads what has changed after a position, in one snapshot on one server. */
@@ -196,7 +196,7 @@ export class FlagSets implements ServedFlags {
     // A history that is gone is not kept.
     if (history !== this.#history) return entry;
     this.#entries.set(stream, entry);
-    if (base && rows && rows.position > placeOf(base)) this.#tell(stream, base, rows);
+    if (base && rows && rows.position > placeOf(base)) this.#tell(stream, base, entry, rows);
     return entry;
   }
 
@@ -237,13 +237,18 @@ export class FlagSets implements ServedFlags {
     }
   }
 
-  #tell(stream: StreamId, { compiled }: Entry, { position, flags, segments }: ServedRows): void {
+  /** What was not compiled anew answers as before; what only requires a changed flag was. */
+  #tell(stream: StreamId, before: Entry, after: Entry, { position, flags }: ServedRows): void {
     const urgent = flags.some(
       ({ key, settings }) =>
-        settings.mode === 'killed' && compiled.flags.get(key)?.settings.mode !== 'killed',
+        settings.mode === 'killed' && before.compiled.flags.get(key)?.settings.mode !== 'killed',
     );
-    const keys = segments.length > 0 ? null : flags.map(({ key }) => key);
-    this.#deps.changed?.({ stream, position, flags: keys, urgent });
+    const keys: string[] = [];
+    for (const [key, program] of after.compiled.programs) {
+      if (before.compiled.programs.get(key) !== program) keys.push(key);
+    }
+    const named = keys.length > MAX_FLAGS_NAMED ? null : keys;
+    this.#deps.changed?.({ stream, position, flags: named, urgent });
   }
 }
 
