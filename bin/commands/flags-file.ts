@@ -19,6 +19,7 @@ import { settingsOf } from '../settings.ts';
 
 /** Of `plan --exit-code`: there is something to do. */
 const DIFFERENT = 2;
+const MAX_IMPORTED_CHARACTERS = 64 * 1024 * 1024;
 const note = (line: string) => void process.stderr.write(`${line}\n`);
 
 export function addFlagsFileCommands(flags: Command): void {
@@ -131,6 +132,10 @@ function readFlagsFile(path: string | undefined): FlagsFile {
 
 function readJson(path: string) {
   const text = readFileSync(path === '-' ? 0 : path, 'utf8');
+  if (text.length > MAX_IMPORTED_CHARACTERS)
+    throw new Failure(
+      `${path} has more than ${MAX_IMPORTED_CHARACTERS} characters: take over a part at a time.`,
+    );
   try {
     return JSON.parse(text);
   } catch {
