@@ -9,6 +9,7 @@ import { compileEnvironment } from './compile-environment.ts';
 import { compileLogic } from './engine/compile-logic.ts';
 import { MAX_PATTERN_CHARACTERS_OF_ENVIRONMENT } from './environment-patterns.ts';
 import { MAX_ENVIRONMENT_CHARACTERS } from './environment-size.ts';
+import { exportFlagd } from './export-flagd.ts';
 import { type FlagInEnvironment, flagProgram } from './flag-program.ts';
 import { compileSegments } from './segments.ts';
 
@@ -130,6 +131,31 @@ test('an environment is no larger than what can be loaded, all that rules use wr
     expected,
   );
   assert.equal((await environment()).flags.get('b')!.settings.rules.length, 40);
+});
+
+test('a set for flagd has no more than can be written: what finds no room is named', () => {
+  const keys = Array.from({ length: 1_000 }, (_, n) => `${n}-${'x'.repeat(495)}`);
+  const flagOf = (key: string, settings: object): [string, FlagInEnvironment] => [
+    key,
+    {
+      ...{ key, variants: { on: true, off: false }, seed: key },
+      settings: {
+        ...{ mode: 'on', offVariant: 'off', prerequisites: [], targets: [], rules: [] },
+        ...{ fallthrough: { variant: 'on' }, ...settings },
+      },
+    },
+  ];
+  const requiring = Array.from({ length: 50 }, (_, n) =>
+    flagOf(`requiring-${n}`, { prerequisites: [{ flag: 'large', variants: ['on'] }] }),
+  );
+  const large = flagOf('large', { targets: [{ variant: 'on', keys }] });
+  const { flagSet, leftOut } = exportFlagd({ flags: new Map([large, ...requiring]), segments: new Map() });
+  const written = Object.keys(flagSet.flags as object).length;
+  assert.equal(written + leftOut.length, 51);
+  assert.ok(
+    leftOut.length > 5 && leftOut.every(({ reasons }) => reasons[0] === 'no room is left in the flag set'),
+  );
+  assert.ok(JSON.stringify(flagSet).length < 25_000_000);
 });
 
 describe('a change of a segment', () => {
