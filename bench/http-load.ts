@@ -29,6 +29,9 @@ export function requestBytes(
   );
 }
 
+/** What a good answer has; left out: any of 2xx. */
+export type GoodStatus = 304;
+
 export interface LoadResult {
   readonly requests: number;
   readonly perSecond: number;
@@ -40,7 +43,7 @@ export interface LoadResult {
 /** Closed loop: each connection sends its next request when the last one is answered. */
 export async function saturate(
   target: Target,
-  options: { connections: number; ms: number; next: NextRequest },
+  options: { connections: number; ms: number; next: NextRequest; good?: GoodStatus },
 ): Promise<LoadResult> {
   const latencies: number[] = [];
   let notOk = 0;
@@ -51,7 +54,7 @@ export async function saturate(
       const connection = await Connection.open(target);
       while (performance.now() < until) {
         const sent = performance.now();
-        if (!(await connection.send(options.next()))) notOk += 1;
+        if (!(await connection.send(options.next(), options.good))) notOk += 1;
         latencies.push(performance.now() - sent);
       }
       connection.close();
@@ -171,10 +174,10 @@ class Connection {
     });
   }
 
-  /** Resolves to whether the status was 2xx. */
-  async send(request: Buffer): Promise<boolean> {
-    const { head } = await this.exchange(request);
-    return head.charCodeAt(9) === 50;
+  /** Resolves to whether the status was good. */
+  async send(request: Buffer, good?: GoodStatus): Promise<boolean> {
+    const { head, status } = await this.exchange(request);
+    return good === undefined ? head.charCodeAt(9) === 50 : status === good;
   }
 
   exchange(request: Buffer): Promise<HttpAnswer> {

@@ -3,9 +3,11 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { appendBenchmark } from './append.ts';
 import { evalBenchmark } from './eval.ts';
+import { flagChangeBenchmark } from './flag-change.ts';
 import { flagLoadBenchmark } from './flag-load.ts';
 import { type Benchmark, type Result, runBenchmark } from './harness.ts';
 import { kafkaProjectBenchmark } from './kafka-project.ts';
+import { ofrepBenchmark, ofrepBulkBenchmark } from './ofrep.ts';
 import { projectBenchmark } from './project.ts';
 import { relayBenchmark } from './relay.ts';
 import { verifyBenchmark } from './verify.ts';
@@ -24,6 +26,9 @@ const benchmarks: readonly Benchmark[] = [
   verifyRedisBenchmark,
   evalBenchmark,
   flagLoadBenchmark,
+  ofrepBenchmark,
+  ofrepBulkBenchmark,
+  flagChangeBenchmark,
 ];
 const name = process.argv[2];
 const chosen = name === undefined ? benchmarks : benchmarks.filter((b) => b.name === name);

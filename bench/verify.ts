@@ -13,7 +13,14 @@ import { issueKey } from '../commands/keys/issue-key.ts';
 import { issueKeySchema } from '../schemas/commands/keys.ts';
 import { seededRandom } from '../test/support/seeded-random.ts';
 import { type Benchmark, interleave, quantile } from './harness.ts';
-import { arrive, type NextRequest, requestBytes, saturate, type Target } from './http-load.ts';
+import {
+  arrive,
+  type GoodStatus,
+  type NextRequest,
+  requestBytes,
+  saturate,
+  type Target,
+} from './http-load.ts';
 import { commandOf, GRANTOR, issueKeys, type ScratchHouse, scratchHouse } from './scratch-house.ts';
 
 const KEYS = 10_000;
@@ -87,7 +94,7 @@ export async function startServer(
 ): Promise<{ child: ChildProcess; target: Target }> {
   const lines = openSync(join(house.folder, `${kind}.log`), 'a');
   const child = fork(
-    new URL('verify-server.ts', import.meta.url),
+    new URL('measured-server.ts', import.meta.url),
     [kind, JSON.stringify({ ...house.environment, ...more })],
     { stdio: ['ignore', lines, 'inherit', 'ipc'] },
   );
@@ -162,8 +169,13 @@ export async function untilReady(target: Target, requests: readonly Buffer[]): P
   }
 }
 
-export async function fullLoad(target: Target, ms: number, next: NextRequest): Promise<number> {
-  const load = await saturate(target, { connections: CONNECTIONS, ms, next });
+export async function fullLoad(
+  target: Target,
+  ms: number,
+  next: NextRequest,
+  good?: GoodStatus,
+): Promise<number> {
+  const load = await saturate(target, { connections: CONNECTIONS, ms, next, ...(good && { good }) });
   if (load.notOk > 0) throw new Error(`${load.notOk} of ${load.requests} answers were errors`);
   return load.perSecond;
 }

@@ -67,13 +67,17 @@ export const visibleBenchmark: Benchmark = {
   },
 };
 
-/** Milliseconds that each call says; calls start when they are due, however many are under way. */
-export async function atSteadyRate(call: () => Promise<number>): Promise<number[]> {
+/** What each call says; calls start when they are due, however many are under way. */
+export async function atSteadyRate<T>(
+  call: () => Promise<T>,
+  perSecond = PER_SECOND,
+  ms = ROUND_MS,
+): Promise<T[]> {
   const startedMs = performance.now();
-  const total = (PER_SECOND * ROUND_MS) / 1_000;
-  const calls: Promise<number>[] = [];
+  const total = (perSecond * ms) / 1_000;
+  const calls: Promise<T>[] = [];
   while (calls.length < total) {
-    const due = Math.min(total, ((performance.now() - startedMs) * PER_SECOND) / 1_000);
+    const due = Math.min(total, ((performance.now() - startedMs) * perSecond) / 1_000);
     while (calls.length < due) calls.push(call());
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
