@@ -56,10 +56,6 @@ export const flagChangeBenchmark: Benchmark = {
       });
       const broadcast = await start('broadcast');
       const bare = changing(broadcast, await read(broadcast, '/'), () => requestBytes('/', {}, '{}'));
-      undo.push(
-        async () => product.close(),
-        async () => bare.close(),
-      );
 
       const rounds: Change[][] = [];
       const measured = await interleave({
@@ -122,9 +118,8 @@ async function streamPath(target: Target, reader: Readonly<Record<string, string
 }
 
 function changing(target: Target, readers: StreamReaders, requestOf: (n: number) => Buffer) {
-  const connections = connectionPool(target);
   let n = 0;
-  const change = async () => {
+  const change = async (connections: ReturnType<typeof connectionPool>) => {
     const answer = await connections.exchange(requestOf(n++));
     const answeredMs = machineMs();
     if (answer.status !== 200) throw new Error(`change: ${answer.status} ${answer.body}`);
@@ -132,7 +127,10 @@ function changing(target: Target, readers: StreamReaders, requestOf: (n: number)
   };
   return {
     async round(ms: number): Promise<Change[]> {
-      const changes = await atSteadyRate(change, PER_SECOND, ms);
+      // Of this round alone: a server closes what is idle while the other one is measured.
+      const connections = connectionPool(target);
+      const changes = await atSteadyRate(() => change(connections), PER_SECOND, ms);
+      connections.close();
       const through = Math.max(...changes.map(({ position }) => position));
       const told = await readers.told({ through, withinMs: TOLD_WITHIN_MS });
       return changes.map(({ position, answeredMs }) => ({
@@ -142,6 +140,5 @@ function changing(target: Target, readers: StreamReaders, requestOf: (n: number)
         }),
       }));
     },
-    close: () => connections.close(),
   };
 }
