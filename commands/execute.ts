@@ -223,7 +223,7 @@ async function backOff(deps: Pick<ExecuteDeps, 'clock' | 'random'>, attempt: num
   await deps.clock.sleep((deps.random.bytes(1)[0]! / 256) * 2 ** Math.min(attempt, 6));
 }
 
-const tooLarge: Rejection = {
+export const tooLarge: Rejection = {
   code: 'event_too_large',
   detail: `One event may have ${MAX_EVENT_BYTES} bytes and one command ${MAX_APPEND_BYTES}, all its events together.`,
 };

@@ -23,7 +23,7 @@ import {
   openRequestSchema,
   requestIdSchema,
 } from '../../schemas/commands/change-requests.ts';
-import type { Position } from '../../schemas/envelope.ts';
+import { MAX_EVENT_BYTES, type Position } from '../../schemas/envelope.ts';
 import {
   type ChangeRequestView,
   changeRequestViewSchema,
@@ -122,6 +122,7 @@ export const changeRequestRoutes = [
       'Commands, and the parts that they rest on as they are now. What could not be done now is refused. It is done by `apply` once enough others have approved it: all commands in one append, or none.',
     params: environmentParams,
     body: openRequestSchema,
+    maxBodyBytes: MAX_EVENT_BYTES,
     bodyExample: body,
     problems: ['not_found', 'conflict'],
     responses: { 201: standing('Opened.') },
@@ -203,6 +204,7 @@ export const changeRequestRoutes = [
     params,
     conditional: true,
     body: editRequestSchema,
+    maxBodyBytes: MAX_EVENT_BYTES,
     bodyExample: body,
     problems: ['not_found', 'conflict'],
     responses: { 200: standing('Edited.') },

@@ -4,9 +4,10 @@
  */
 import type { CloseRequest, OpenRequest } from '../../schemas/commands/change-requests.ts';
 import { MAX_OPEN_REQUESTS } from '../../schemas/commands/change-requests.ts';
+import { MAX_APPEND_BYTES, MAX_EVENT_BYTES } from '../../schemas/envelope.ts';
 import type { ChangeCause, EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
-import type { CommandContext, Outcome } from '../execute.ts';
+import { type CommandContext, type Outcome, tooLarge } from '../execute.ts';
 import { type ChangeRequest, requestHash } from './change-request.ts';
 import { changeEnvironment, type InEnvironment, noSuchEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
@@ -59,10 +60,21 @@ function written(
   const { request, title, commands, targets, ownerId } = command;
   const decided = decideCommands(state, commands, targets, causeOf(request), null);
   if ('reject' in decided) return decided;
+  if (!fitsOneAppend(decided.events)) return reject(tooLarge);
   const { bases } = decided;
   const hash = requestHash(commands, bases);
   const data = { request, title, commands, bases, hash, author: ownerId };
   return { accept: [{ type, data: data as unknown as Written }] };
+}
+
+/** What a log adds to the data of an event: metadata, and the reason that is given when it is done. */
+const MAX_ADDED_BYTES = 4 * 1024;
+
+/** Rollbacks and copies are short to write: others shall not approve what is then too large to be done. */
+function fitsOneAppend(events: readonly EnvironmentEvent[]): boolean {
+  const sizes = events.map(({ data }) => Buffer.byteLength(JSON.stringify(data)) + MAX_ADDED_BYTES);
+  const whole = sizes.reduce((sum, bytes) => sum + bytes, MAX_ADDED_BYTES);
+  return whole <= MAX_APPEND_BYTES && sizes.every((bytes) => bytes <= MAX_EVENT_BYTES);
 }
 
 type Written = Extract<EnvironmentEvent, { type: 'change-request.opened' }>['data'];
