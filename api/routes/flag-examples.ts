@@ -78,6 +78,7 @@ export const explanationExample: FlagExplanationView = {
   value: true,
   variant: 'on',
   reason: 'SPLIT',
+  mode: 'on',
   revision: 2,
   position: POSITION_EXAMPLE,
   at: '2026-03-02T10:31:00.000Z',

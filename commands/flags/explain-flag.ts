@@ -46,6 +46,7 @@ export async function explainFlag(
   return {
     flag: key,
     ...(resolution as Pick<FlagExplanationView, 'value' | 'reason'>),
+    mode: flag.settings.mode,
     revision: flag.revision,
     position: positionToken(epoch, last.position as Position),
     at: new Date(atMs).toISOString(),

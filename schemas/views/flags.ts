@@ -119,6 +119,8 @@ export const flagExplanationViewSchema = z.strictObject({
   reason: z.string(),
   errorCode: z.string().optional(),
   errorMessage: z.string().optional(),
+  /** Off and killed flags serve their off variant to everybody. */
+  mode: flagSettingsSchema.shape.mode,
   /** Of the flag in this environment, as it was evaluated. */
   revision: z.int(),
   /** `<epoch>.<position>` of the environment's last change before it: `asOf` it answers the same again. */
