@@ -172,3 +172,18 @@ test('the approvals that count are those that the environment asks for when it i
   await asks(2);
   done(await apply(request));
 });
+
+test('restoring brings back what the flag was when that was approved, and nothing that was put in since', async () => {
+  const { approved, meanwhile, apply, done, environment } = await gatedAfter(on);
+  await meanwhile({ do: 'archive', flag: 'a' });
+  const [kept, late] = [
+    await approved({ do: 'restore', flag: 'a' }),
+    await approved({ do: 'restore', flag: 'a' }),
+  ];
+  await meanwhile(change('b', on));
+  done(await apply(kept));
+  assert.equal((await environment()).flags.get('a')!.archived, false);
+  await meanwhile(change('a', ramp(90_000)), { do: 'archive', flag: 'a' });
+  const [conflict] = conflictsOf(await apply(late)) as { part: string }[];
+  assert.equal(conflict!.part, 'commands.0.revision');
+});

@@ -84,7 +84,9 @@ interface PartChange {
 function partsNow(state: EnvironmentState, command: RecordedCommand): ReadonlyMap<string, Json> {
   if ('segment' in command) return new Map([['when', (state.segments.get(command.segment) ?? null) as Json]]);
   const flag = state.flags.get(command.flag);
-  return flag ? new Map<string, Json>([...partsOf(flag), ['archived', flag.archived]]) : new Map();
+  if (!flag) return new Map();
+  const { archived, revision } = flag;
+  return new Map<string, Json>([...partsOf(flag), ['archived', archived], ['revision', revision]]);
 }
 
 function changed(i: number, changes: readonly PartChange[]): Refusal {
@@ -135,8 +137,12 @@ function restsOn(
   if ('reject' in flag) return flag;
   switch (command.do) {
     case 'archive':
-    case 'restore':
       return { on: { archived: flag.archived } };
+    case 'restore': {
+      // All of the flag answers again. Nothing changes while it is archived, so its revision tells the whole.
+      const { archived, revision } = flag;
+      return { on: { archived, ...(archived && { revision }) } };
+    }
     case 'change':
       try {
         return { on: basesOf(flag, partsOfEdits(flag, command.edits)) as CommandBases };
