@@ -94,7 +94,7 @@ test('a later command of a request rests on what the one before it left', async 
 });
 
 test('a copy is of the revision that was there when it was written', async () => {
-  const { opened, approve, apply, environment, done, change: direct } = await gated();
+  const { opened, approve, apply, environment, done, change: direct, log } = await gated();
   done(await direct('a', [on, ramp(10_000)], 'development'));
   const request = await opened([{ do: 'copy', flag: 'a', from: 'development' }]);
   done(await direct('a', [ramp(90_000)], 'development'));
@@ -102,6 +102,8 @@ test('a copy is of the revision that was there when it was written', async () =>
   done(await apply(request));
   const { fallthrough } = (await environment()).flags.get('a')!.settings;
   assert.deepEqual(fallthrough, (ramp(10_000) as Extract<FlagEdit, { edit: 'set_fallthrough' }>).fallthrough);
+  const changed = JSON.parse(Buffer.from(log.events.at(-2)!.data).toString());
+  assert.deepEqual(changed.cause, { kind: 'request', id: request, revision: 2, environment: 'development' });
 });
 
 test('what could not be done is refused when it is written, with the field; closed ones are gone', async () => {
