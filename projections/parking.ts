@@ -142,8 +142,12 @@ export async function applyItems<T>(
       await carryOut(item.event);
     } else if (item.error !== null) {
       await flush();
-      if (!waits(item.event)) park(item.event, item.error, item.event.position);
-    } else if (!waits(item.event)) run.push(item.event);
+      if (waits(item.event)) tell(item.event.stream, item.event.position);
+      else park(item.event, item.error, item.event.position);
+    } else if (waits(item.event)) {
+      // Its rows stay; but a flag that is killed stops, which whoever serves it finds behind them.
+      tell(item.event.stream, item.event.position);
+    } else run.push(item.event);
   }
   await flush();
 
@@ -153,6 +157,8 @@ export async function applyItems<T>(
     else await advance.unpark(stream);
   }
   const changes = [...changed].map(([stream, position]) => ({ stream, position }));
+  // What waits was told before what was applied.
+  changes.sort((a, b) => (a.position < b.position ? -1 : a.position > b.position ? 1 : 0));
   return { parked, changes };
 }
 

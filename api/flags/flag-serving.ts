@@ -1,10 +1,13 @@
 /** Everything that serves flags in a process, put together. */
 import type { Clock } from '../../commands/clock.ts';
+import type { Codec } from '../../commands/codec.ts';
 import type { EventLog } from '../../commands/event-log.ts';
+import { killsBehind } from '../../commands/flags/parked-kills.ts';
 import type { ChangesSource } from '../../projections/changes.ts';
 import { ConfirmedStamps } from '../../projections/confirmed-stamps.ts';
 import { servedRows } from '../../projections/flags/served-rows.ts';
 import { Freshness, type FreshnessEvent } from '../../projections/freshness.ts';
+import { parkedAt } from '../../projections/parked-at.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import type { ReadModels } from '../../projections/read-models.ts';
 import type { EnvironmentChange } from './environment-change.ts';
@@ -13,7 +16,8 @@ import { refreshTold } from './refresh-told.ts';
 import { toldChanges } from './told-changes.ts';
 
 export interface FlagServingDeps {
-  readonly log: Pick<EventLog, 'head' | 'eventIdAt'>;
+  readonly log: Pick<EventLog, 'head' | 'eventIdAt' | 'readStream'>;
+  readonly codec: Pick<Codec, 'decodePublic'>;
   readonly readModels: ReadModels;
   /** Of the projection `flags`. */
   readonly changes: ChangesSource;
@@ -48,10 +52,13 @@ export function flagServing(deps: FlagServingDeps): FlagServing {
     async load(stream, after) {
       const atLeast = freshness.polled()?.position;
       const options = atLeast === undefined ? {} : { atLeast, waitMs: READ_WAIT_MS };
-      const read = await readModels.read('flags', options, (tx, tables) =>
-        servedRows(tx, tables, stream, after),
-      );
-      return { stamp: read.stamp, rows: read.result };
+      const { stamp, result } = await readModels.read('flags', options, async (tx, tables, at) => ({
+        rows: await servedRows(tx, tables, stream, after),
+        parked: await parkedAt(tx, 'flags', at.revision, stream),
+      }));
+      const { rows, parked } = result;
+      const kills = rows === null || parked === null ? null : await killsBehind(deps, stream, parked);
+      return { stamp, rows, kills };
     },
     freshness,
     confirm: (stamp) => confirmed.confirm(stamp),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EnvironmentFlag } from '../../commands/flags/environment-state.ts';
+import type { ParkedKills } from '../../commands/flags/parked-kills.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import type { Epoch, EventId, Position, StreamId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
@@ -45,6 +46,7 @@ function setsWorld({ maxFlags }: { maxFlags?: number } = {}) {
     /** Where the server that is read stands; null: where the read model does. */
     behind: null as number | null,
     gate: null as Promise<void> | null,
+    kills: null as ParkedKills | null,
   };
   const changes: EnvironmentChange[] = [];
   let drop = () => {};
@@ -59,7 +61,8 @@ function setsWorld({ maxFlags }: { maxFlags?: number } = {}) {
     const flags = [...(world.rows.get(stream)?.values() ?? [])].filter((row) => row.position <= position);
     const stamp = stampAt(position);
     await world.gate;
-    if (flags.length === 0) return { stamp, rows: null };
+    const { kills } = world;
+    if (flags.length === 0) return { stamp, rows: null, kills };
     return {
       stamp,
       rows: {
@@ -68,6 +71,7 @@ function setsWorld({ maxFlags }: { maxFlags?: number } = {}) {
         flags: flags.filter((row) => at(row.position) > after).map(({ flag }) => flag),
         segments: [],
       },
+      kills,
     };
   };
   const clear = (stamp: Stamp, streams: readonly StreamId[]) =>
@@ -191,6 +195,55 @@ describe('an environment that is served', () => {
     world.rows.get(SHOP)!.delete('b');
     assert.equal(await variantOf('a'), 'on');
     assert.deepEqual([...(await sets.of(SHOP))!.flags.keys()], ['a']);
+  });
+});
+
+describe('a kill that waits behind an event that cannot be projected', () => {
+  test('stops the flag and what requires it, is told at once, and goes with what waits', async () => {
+    const { sets, write, world, changes, variantOf } = setsWorld();
+    write(flagOf('a'), flagOf('b', 'on', 'a'), flagOf('c'));
+    const before = (await sets.of(SHOP))!;
+    world.position += 5;
+    world.kills = { parkedAt: 4, position: at(world.position), flags: new Set(['a', 'gone']) };
+    world.told.set(SHOP, world.position);
+    assert.deepEqual(
+      [await variantOf('a'), await variantOf('b'), await variantOf('c')],
+      ['off', 'off', 'on'],
+    );
+    const parked = (await sets.of(SHOP))!;
+    assert.equal(parked.position, at(world.position));
+    assert.ok(parked.isPartOfPosition && !before.isPartOfPosition);
+    assert.equal(parked.flags.get('c')!.program, before.flags.get('c')!.program);
+    assert.deepEqual(changes.at(-1), {
+      ...{ stream: SHOP, position: at(16), flags: ['a', 'b'], urgent: true },
+    });
+    await sets.refresh(SHOP);
+    assert.equal(changes.length, 1, 'it is told once');
+
+    // The kill is discarded, and nothing of the rows has moved.
+    world.position++;
+    world.kills = null;
+    world.told.set(SHOP, world.position);
+    assert.deepEqual([await variantOf('a'), await variantOf('b')], ['on', 'on']);
+    assert.equal((await sets.of(SHOP))!.position, before.position);
+    assert.deepEqual(changes.at(-1), {
+      ...{ stream: SHOP, position: at(17), flags: ['a', 'b'], urgent: false },
+    });
+  });
+
+  test('stays one when it is projected, and what waited with it is told', async () => {
+    const { sets, write, world, changes, variantOf } = setsWorld();
+    write(flagOf('a'), flagOf('c'));
+    await sets.of(SHOP);
+    world.kills = { parkedAt: 4, position: at(++world.position), flags: new Set(['a']) };
+    world.told.set(SHOP, world.position);
+    assert.equal(await variantOf('a'), 'off');
+    world.kills = null;
+    write(flagOf('a', 'killed'), flagOf('c', 'off'));
+    assert.deepEqual([await variantOf('a'), await variantOf('c')], ['off', 'off']);
+    const { position, flags, urgent } = changes.at(-1)!;
+    assert.deepEqual([position, flags, urgent], [at(world.position), ['a', 'c'], false]);
+    assert.equal((await sets.of(SHOP))!.isPartOfPosition, false);
   });
 });
 

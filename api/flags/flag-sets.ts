@@ -5,22 +5,31 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../commands/clock.ts';
-import { type CompiledEnvironment, compilingEnvironment } from '../../commands/flags/compile-environment.ts';
+import {
+  type CompiledEnvironment,
+  compilingEnvironment,
+  type EnvironmentChanges,
+} from '../../commands/flags/compile-environment.ts';
 import { noEnvironment } from '../../commands/flags/environment-state.ts';
+import type { ParkedKills } from '../../commands/flags/parked-kills.ts';
 import type { ServedRows } from '../../projections/flags/served-rows.ts';
 import type { Freshness } from '../../projections/freshness.ts';
 import type { Stamp } from '../../projections/projection.ts';
 import { withDeadline } from '../../projections/single-flight.ts';
-import { type Position, START, type StreamId, type TenantId } from '../../schemas/envelope.ts';
+import { type Position, START, type StreamId } from '../../schemas/envelope.ts';
 import { PlinthError } from '../../schemas/errors.ts';
 import { type EnvironmentChange, MAX_FLAGS_NAMED } from './environment-change.ts';
-import type { ServedEnvironment, ServedFlag, ServedFlags } from './served-environment.ts';
+import { areSame, killed, servedOf } from './serve-environment.ts';
+import type { ServedEnvironment, ServedFlags } from './served-environment.ts';
 
-/** Reads what has changed after a position, in one snapshot on one server. */
-export type LoadEnvironment = (
-  stream: StreamId,
-  after: Position,
-) => Promise<{ readonly stamp: Stamp; readonly rows: ServedRows | null }>;
+/** Reads what has changed after a position, in one snapshot on one server, and the kills that wait behind it. */
+export type LoadEnvironment = (stream: StreamId, after: Position) => Promise<Loaded>;
+
+export interface Loaded {
+  readonly stamp: Stamp;
+  readonly rows: ServedRows | null;
+  readonly kills: ParkedKills | null;
+}
 
 export interface FlagSetsDeps {
   readonly load: LoadEnvironment;
@@ -39,7 +48,11 @@ export interface FlagSetsDeps {
 
 interface Entry {
   readonly stamp: Stamp;
+  /** The rows, without the kills that wait. */
   readonly compiled: CompiledEnvironment;
+  /** Of the rows. */
+  readonly position: Position;
+  readonly kills: ParkedKills | null;
   /** Null: there is no such environment. */
   readonly served: ServedEnvironment | null;
   /** When it was read. */
@@ -181,51 +194,44 @@ export class FlagSets implements ServedFlags {
     const history = this.#history;
     const startedMs = clock.now();
     const before = this.#entries.get(stream);
-    let { stamp, rows } = await withDeadline(clock, LOAD_DEADLINE_MS, load(stream, placeOf(before)));
+    let loaded = await withDeadline(clock, LOAD_DEADLINE_MS, load(stream, placeOf(before)));
     // Rows of another revision or history say nothing of those before.
     let base = before;
-    if (before && (stamp.epoch !== before.stamp.epoch || stamp.revision !== before.stamp.revision)) {
+    if (before && !isOfSameRows(loaded.stamp, before.stamp)) {
       base = undefined;
-      ({ stamp, rows } = await withDeadline(clock, LOAD_DEADLINE_MS, load(stream, START)));
+      loaded = await withDeadline(clock, LOAD_DEADLINE_MS, load(stream, START));
     }
+    const { stamp, rows } = loaded;
     freshness.saw(stamp);
     if (!(await confirm(stamp))) throw new Error('The log does not hold what these rows are of.');
     // A server that is behind the one that was read before: what is held says more.
     if (base && stamp.position < base.stamp.position) return base;
-    const entry = await this.#entryOf(stream, base, stamp, rows, startedMs);
+    const entry = await this.#entryOf(stream, base, loaded, startedMs);
     // A history that is gone is not kept.
     if (history !== this.#history) return entry;
     this.#entries.set(stream, entry);
-    if (base && rows && rows.position > placeOf(base)) this.#tell(stream, base, entry, rows);
+    if (base && rows) this.#tell(stream, base, entry);
     return entry;
   }
 
   async #entryOf(
     stream: StreamId,
     before: Entry | undefined,
-    stamp: Stamp,
-    rows: ServedRows | null,
+    { stamp, rows, kills }: Loaded,
     readMs: number,
   ): Promise<Entry> {
-    if (rows === null) return { stamp, compiled: nothing, served: null, readMs };
-    if (before?.served && rows.position === before.served.position) return { ...before, stamp, readMs };
-    const compiled = await this.#compile(before?.compiled ?? nothing, rows);
-    const flags = new Map<string, ServedFlag>();
-    let readsClock = false;
-    for (const [key, { clientVisible, type }] of compiled.flags) {
-      const program = compiled.programs.get(key)!;
-      readsClock ||= program.readsClock;
-      flags.set(key, { key, clientVisible, type, program });
-    }
-    const { tenant, project, environment, position } = rows;
-    const served = {
-      tenant: tenant as TenantId,
-      ...{ project, environment, stream, position, flags, contents: compiled, readsClock },
-    };
-    return { stamp, compiled, served, readMs };
+    const read = { stamp, readMs };
+    if (rows === null) return { ...read, compiled: nothing, position: START, kills: null, served: null };
+    const { position } = rows;
+    const hasMoved = !before?.served || position !== before.position;
+    if (!hasMoved && areSame(before.kills, kills)) return { ...before, ...read };
+    const compiled = hasMoved ? await this.#compile(before?.compiled ?? nothing, rows) : before.compiled;
+    const shown = kills ? await this.#compile(compiled, killed(compiled, kills)) : compiled;
+    const served = servedOf(stream, rows, shown, kills);
+    return { ...read, compiled, position, kills, served };
   }
 
-  async #compile(before: CompiledEnvironment, rows: ServedRows): Promise<CompiledEnvironment> {
+  async #compile(before: CompiledEnvironment, rows: EnvironmentChanges): Promise<CompiledEnvironment> {
     const { clock } = this.#deps;
     const compiling = compilingEnvironment(before, rows);
     for (let sinceMs = clock.now(); ; ) {
@@ -238,16 +244,19 @@ export class FlagSets implements ServedFlags {
   }
 
   /** What was not compiled anew answers as before; what only requires a changed flag was. */
-  #tell(stream: StreamId, before: Entry, after: Entry, { position, flags }: ServedRows): void {
-    const urgent = flags.some(
-      ({ key, settings }) =>
-        settings.mode === 'killed' && before.compiled.flags.get(key)?.settings.mode !== 'killed',
-    );
+  #tell(stream: StreamId, before: Entry, after: Entry): void {
+    if (after.position <= before.position && areSame(before.kills, after.kills)) return;
+    const isKilled = ({ served }: Entry, key: string) =>
+      served?.contents.flags.get(key)?.settings.mode === 'killed';
     const keys: string[] = [];
-    for (const [key, program] of after.compiled.programs) {
-      if (before.compiled.programs.get(key) !== program) keys.push(key);
+    for (const [key, { program }] of after.served!.flags) {
+      if (before.served?.flags.get(key)?.program !== program) keys.push(key);
     }
+    const urgent = keys.some((key) => isKilled(after, key) && !isKilled(before, key));
     const named = keys.length > MAX_FLAGS_NAMED ? null : keys;
+    let { position } = after.served!;
+    // What was told of kills that waited went ahead of the rows.
+    if (before.kills && position < after.stamp.position) position = after.stamp.position;
     this.#deps.changed?.({ stream, position, flags: named, urgent });
   }
 }
@@ -257,5 +266,9 @@ function reaches({ stamp }: Entry, atLeast: Position | undefined): boolean {
 }
 
 function placeOf(entry: Entry | undefined): Position {
-  return entry?.served?.position ?? START;
+  return entry?.position ?? START;
+}
+
+function isOfSameRows(a: Stamp, b: Stamp): boolean {
+  return a.epoch === b.epoch && a.revision === b.revision;
 }

@@ -28,6 +28,11 @@ export interface ServedEnvironment {
   readonly contents: Pick<EnvironmentState, 'flags' | 'segments'>;
   /** Some flag reads the clock: nothing may be answered 304. */
   readonly readsClock: boolean;
+  /**
+   * Kills are in it, and not what waits before them: once that is projected the same position says more, so
+   * it makes no tag.
+   */
+  readonly isPartOfPosition: boolean;
 }
 
 export interface ServedFlags {

@@ -37,10 +37,11 @@ export const flagdSyncRoutes = [
       if (served === null) throw noSuch('environment');
       const etag = `"${positionToken(epoch(), served.position)}"`;
       const type = 'application/json; charset=utf-8';
-      const headers: Record<string, string> = { etag, vary: 'accept-encoding', 'content-type': type };
+      const headers: Record<string, string> = { vary: 'accept-encoding', 'content-type': type };
+      if (!served.isPartOfPosition) headers.etag = etag;
       const age = flags.ageSeconds(stream);
       if (age !== null) headers.age = String(age);
-      if (namesEtag(request.ifNoneMatch, etag)) return { status: 304, headers };
+      if (headers.etag !== undefined && namesEtag(request.ifNoneMatch, etag)) return { status: 304, headers };
       const { text, gzipped } = await flagdFile(served);
       if (!takesGzip(request.acceptEncoding)) return { status: 200, headers, body: text };
       headers['content-encoding'] = 'gzip';

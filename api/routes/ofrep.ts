@@ -69,7 +69,7 @@ function evaluateEach(request: Asked, services: OfrepServices): Answer | Promise
   const asked = { use: reader.use, omitCodeDefaults: omitCodeDefaults === 'true', streamWindow, context };
   const answer = (environment: ServedEnvironment): Answer | Promise<Answer> => {
     const headers: Record<string, string> = {};
-    if (!environment.readsClock) {
+    if (!environment.readsClock && !environment.isPartOfPosition) {
       headers.etag = bulkEtag(services.epoch(), environment.position, asked);
       if (namesEtag(request.ifNoneMatch, headers.etag)) return { status: 304, headers };
     }

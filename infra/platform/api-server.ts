@@ -125,6 +125,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const flagChanges = postgresChangesSource(pool, 'flags', { clock });
   const serving = flagServing({
     log: engines.log,
+    codec: engines.codec,
     readModels: engines.readModels,
     changes: redis ? hurriedBy(redis.hints, 'flags', flagChanges) : flagChanges,
     clock,

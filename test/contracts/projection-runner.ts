@@ -61,10 +61,11 @@ export function runnerContract<T>(engine: ProjectionStoreEngine<T>): void {
       [true, false],
     );
     const { changes } = await f.opened.changes('things').poll(START);
-    const positions = [(await f.at(2)).position, (await f.at(5)).position];
+    const positions = [(await f.at(2)).position, (await f.at(5)).position, (await f.at(6)).position];
     assert.deepEqual(changes, [
       { stream: A, position: positions[0] },
       { stream: B, position: positions[1] },
+      { stream: A, position: positions[2] },
     ]);
   });
 

@@ -215,6 +215,7 @@ async function openHouse(t: Cleanup): Promise<{ app: FastifyInstance; admin: Iss
   });
   const serving = flagServing({
     log,
+    codec,
     readModels,
     changes: flagChanges,
     clock,

@@ -61,6 +61,7 @@ export function servedEnvironment(
     // Evaluation looks at what was compiled alone.
     contents: noEnvironment,
     readsClock: served.some(([, { program }]) => program.readsClock),
+    isPartOfPosition: false,
   };
 }
 
