@@ -3,12 +3,15 @@ import { describe, test } from 'node:test';
 import { addEnvironment } from '../commands/flags/add-environment.ts';
 import { createFlag } from '../commands/flags/create-flag.ts';
 import { spread, spreadOf } from '../commands/flags/spread.ts';
+import { HotFolds } from '../commands/hot-folds.ts';
 import { uuidv5 } from '../commands/ids.ts';
-import { projectStream } from '../commands/streams.ts';
+import { requestOnParked } from '../commands/projections/request-on-parked.ts';
+import { environmentStream, projectStream } from '../commands/streams.ts';
 import { createFlagSchema } from '../schemas/commands/projects.ts';
 import type { CommandId, StreamId } from '../schemas/envelope.ts';
 import { decodePlain } from '../test/simulation/plain-codec.ts';
 import { flagsWorld, PROJECT } from '../test/support/flags-world.ts';
+import { spoiledCodec } from '../test/support/spoiled-codec.ts';
 import { FLAG_SPREAD, flagSpread } from './flag-spread.ts';
 
 async function spreadingWorld() {
@@ -89,4 +92,40 @@ test('an environment begun by halves gets every flag, though more were made mean
   assert.deepEqual(await flagsIn('staging'), [...keys, ...later].sort());
   assert.equal(types('staging').filter((type) => type === 'flag.added').length, keys.length + later.length);
   assert.equal(log.events.at(-1)!.stream === projectStream(tenant, PROJECT), false);
+});
+
+describe('an environment with an event that cannot be read', () => {
+  test('keeps no other waiting, and gets what it lacks once an operator has had it go on', async () => {
+    const { create, deps, reactTo, flagsIn, at, tenant, flag, types } = await spreadingWorld();
+    await flag('old');
+    const stream = environmentStream(tenant, PROJECT, 'production');
+    const spoiled = types().length;
+    let isMended = false;
+    const codec = spoiledCodec(
+      deps.codec,
+      (event) => !isMended && event.stream === stream && event.version === spoiled,
+    );
+    const parked = { ...deps, codec, hotFolds: new HotFolds() };
+    await create('a');
+    await reactTo('project.flag-created', parked);
+    assert.deepEqual(await flagsIn('development'), ['a', 'old']);
+    assert.deepEqual(await flagsIn('production'), ['old']);
+    const { state } = await create('b');
+    const results = await spread(parked, spreadOf(at('production')), tenant, state, { flags: ['b'] });
+    assert.deepEqual(
+      results.map(({ environment, rejection }) => [environment, rejection?.code]),
+      [
+        ['development', undefined],
+        ['production', 'stream_parked'],
+      ],
+    );
+    const asked = await requestOnParked(parked, at('production'), stream, {
+      type: 'projection.replay-requested',
+      data: { projection: 'flags' },
+    });
+    assert.equal(asked.kind, 'accepted');
+    isMended = true;
+    await reactTo('projection.replay-requested', parked);
+    assert.deepEqual(await flagsIn('production'), ['a', 'b', 'old']);
+  });
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FlagEdit } from '../../schemas/commands/flags.ts';
-import type { Recorded, TenantId } from '../../schemas/envelope.ts';
+import type { TenantId } from '../../schemas/envelope.ts';
 import { flagsWorld, PROJECT } from '../../test/support/flags-world.ts';
-import { type Codec, UndecodableEvent } from '../codec.ts';
+import { spoiledCodec } from '../../test/support/spoiled-codec.ts';
 import { environmentStream } from '../streams.ts';
 import { archiveFlag } from './archive-flag.ts';
 import { changeFlag } from './change-flag.ts';
@@ -20,20 +20,7 @@ async function parkedWorld() {
   const { log, at, tenant } = world;
   const stream = environmentStream(tenant, PROJECT, 'production');
   const bad = new Set<number>();
-  const refuse = (event: Recorded) => {
-    if (event.stream === stream && bad.has(event.version)) throw new UndecodableEvent(event, 'spoiled');
-  };
-  const codec: Codec = {
-    ...world.deps.codec,
-    async decode(events) {
-      events.forEach(refuse);
-      return world.deps.codec.decode(events);
-    },
-    decodePublic(event) {
-      refuse(event);
-      return world.deps.codec.decodePublic(event);
-    },
-  };
+  const codec = spoiledCodec(world.deps.codec, (event) => event.stream === stream && bad.has(event.version));
   const deps = { ...world.deps, codec };
   const events = () => log.events.filter((event) => event.stream === stream);
   return {

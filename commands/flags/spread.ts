@@ -3,7 +3,7 @@
  * environments are streams of their own, so this is a step of its own, which may be done again.
  */
 import type { CommandId, StreamId, TenantId } from '../../schemas/envelope.ts';
-import type { Rejection } from '../../schemas/errors.ts';
+import { PlinthError, type Rejection } from '../../schemas/errors.ts';
 import type { CommandContext } from '../execute.ts';
 import { uuidv5 } from '../ids.ts';
 import { environmentStream } from '../streams.ts';
@@ -65,10 +65,16 @@ async function begin(
   for (const [index, some] of portionsOf(flags).entries()) {
     const context = contextOf(environmentStream(tenant, project!, environment), index);
     const command = { project: project!, environment, approvalsRequired, flags: some };
-    const outcome = await beginEnvironment(deps, context, command);
+    const outcome = await beginEnvironment(deps, context, command).catch(whereParked);
     if (outcome.kind === 'rejected') return outcome.rejection;
   }
   return null;
+}
+
+/** One environment that waits for an operator is no reason to leave the others out. */
+function whereParked(error: unknown): { readonly kind: 'rejected'; readonly rejection: Rejection } {
+  if (!(error instanceof PlinthError) || error.rejection.code !== 'stream_parked') throw error;
+  return { kind: 'rejected', rejection: error.rejection };
 }
 
 /** At least one, for an environment without flags begins too. */
