@@ -9,9 +9,9 @@ import { evolveProject, noProject, type ProjectState } from '../commands/flags/p
 import { type SpreadContext, spread } from '../commands/flags/spread.ts';
 import type { Reactor } from '../commands/reactor.ts';
 import { projectStream } from '../commands/streams.ts';
+import { unlessParked } from '../commands/unless-parked.ts';
 import { flagsProjection } from '../projections/flags/flags-projection.ts';
 import { categoryOf, type DecodedEvent, type StreamId, type TenantId } from '../schemas/envelope.ts';
-import { PlinthError } from '../schemas/errors.ts';
 import type { EnvironmentEvent, ProjectEvent } from '../schemas/events/flags.ts';
 import type { ProjectionEvent } from '../schemas/events/projections.ts';
 
@@ -87,14 +87,5 @@ async function brought(
     }
     default:
       return null;
-  }
-}
-
-async function unlessParked<T>(answer: Promise<T>): Promise<T | null> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof PlinthError && error.rejection.code === 'stream_parked') return null;
-    throw error;
   }
 }

@@ -3,15 +3,18 @@ import { describe, test } from 'node:test';
 import { isRevoked } from '../commands/keys/is-revoked.ts';
 import { revokeOwnerKeys } from '../commands/keys/revoke-owner-keys.ts';
 import { runReactor } from '../commands/reactor.ts';
-import { ownerStream } from '../commands/streams.ts';
+import { keyStream, ownerStream } from '../commands/streams.ts';
+import type { Recorded } from '../schemas/envelope.ts';
 import { keysWorld } from '../test/support/keys-world.ts';
 import { memoryReactorCheckpoints } from '../test/support/reactor-checkpoints.ts';
+import { spoiledCodec } from '../test/support/spoiled-codec.ts';
 import { ownerRevocation } from './owner-revocation.ts';
 
 const ownerId = 'own_1';
 
-async function reactingWorld() {
-  const world = await keysWorld();
+async function reactingWorld(isSpoiled: (event: Recorded) => boolean = () => false) {
+  const made = await keysWorld();
+  const world = { ...made, deps: { ...made.deps, codec: spoiledCodec(made.deps.codec, isSpoiled) } };
   const keyIds: string[] = [];
   const revokeAll = () =>
     revokeOwnerKeys(world.deps, world.context(ownerStream(world.tenant, ownerId)), {
@@ -77,5 +80,22 @@ describe('the follow-up to a revoke-all', () => {
     const count = log.events.length;
     await follow();
     assert.equal(log.events.length, count);
+  });
+
+  test('a key with an event that cannot be read keeps no other waiting, and is revoked all the same', async () => {
+    const bad = new Set<string>();
+    const world = await reactingWorld((event) => bad.has(event.stream));
+    const { issueOwned, revokeAll, follow, types, owner, state } = world;
+    const keys = [await issueOwned(), await issueOwned(), await issueOwned()];
+    const spoiled = keys[1]!.keyId;
+    await revokeAll();
+    bad.add(keyStream(spoiled));
+    await follow();
+    assert.deepEqual(
+      keys.map(({ keyId }) => types(keyId).length),
+      [2, 1, 2],
+    );
+    bad.clear();
+    assert.ok(isRevoked(await state(spoiled), await owner(ownerId)));
   });
 });

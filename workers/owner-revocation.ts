@@ -7,6 +7,7 @@ import type { KeyDeps } from '../commands/keys/key-command.ts';
 import { revokeOwnedKey } from '../commands/keys/revoke-owned-key.ts';
 import type { Reactor } from '../commands/reactor.ts';
 import { keyStream } from '../commands/streams.ts';
+import { unlessParked } from '../commands/unless-parked.ts';
 import type { DecodedEvent, Position, TenantId } from '../schemas/envelope.ts';
 import type { OwnerEvent } from '../schemas/events/keys.ts';
 
@@ -55,9 +56,11 @@ export function ownerRevocation(deps: KeyDeps, keysOfOwner: KeysOfOwner): Reacto
               traceparent: event.metadata.traceparent,
             };
             const command = { keyId, ownerId, reason, revokeAllVersion: event.version };
-            const outcome = await revokeOwnedKey(deps, context, command);
+            // A key whose stream waits for an operator is denied meanwhile, and revoked by its owner afterwards:
+            // no other tenant's keys wait for it.
+            const outcome = await unlessParked(revokeOwnedKey(deps, context, command));
             // Nothing refuses it but too many writers at once: that is tried again.
-            if (outcome.kind === 'rejected') throw new Error(`${keyId}: ${outcome.rejection.detail}`);
+            if (outcome?.kind === 'rejected') throw new Error(`${keyId}: ${outcome.rejection.detail}`);
           }),
         );
       } while (after !== null);
