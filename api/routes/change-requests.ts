@@ -26,6 +26,7 @@ import {
 import { MAX_EVENT_BYTES, type Position } from '../../schemas/envelope.ts';
 import {
   type ChangeRequestView,
+  changeRequestItemSchema,
   changeRequestViewSchema,
   type RequestStanding,
   requestStandingSchema,
@@ -76,6 +77,7 @@ const viewExample: ChangeRequestView = {
   openedAt: '2026-03-02T10:30:00.000Z',
   changedAt: '2026-03-02T10:30:00.000Z',
 };
+const { commands: _commands, bases: _bases, ...itemExample } = viewExample;
 const standing = (description: string) => ({
   description,
   schema: requestStandingSchema,
@@ -141,7 +143,7 @@ export const changeRequestRoutes = [
     path: REQUESTS,
     operationId: 'listChangeRequests',
     summary: 'List change requests',
-    description: 'Newest first.',
+    description: 'Newest first, without their commands: get one to see what it says.',
     params: environmentParams,
     query: z.strictObject({
       status: z.enum(['open', 'applied', 'withdrawn', 'rejected']).optional(),
@@ -151,8 +153,8 @@ export const changeRequestRoutes = [
     responses: {
       200: {
         description: 'A page of change requests.',
-        schema: z.strictObject({ requests: z.array(changeRequestViewSchema), nextCursor: nextCursorSchema }),
-        example: { requests: [viewExample], nextCursor: null },
+        schema: z.strictObject({ requests: z.array(changeRequestItemSchema), nextCursor: nextCursorSchema }),
+        example: { requests: [itemExample], nextCursor: null },
       },
     },
     async handler(request, services) {
@@ -167,7 +169,10 @@ export const changeRequestRoutes = [
         waiting(request.atLeast),
         (tx, tables) => listRequests(tx, tables, stream, status, pager.page),
       );
-      const requests = result.items.map(viewOf);
+      const requests = result.items.map((one) => {
+        const { commands: _, bases: __, ...item } = viewOf(one);
+        return item;
+      });
       return { status: 200, position: stamp.position, body: { requests, nextCursor: pager.next(result) } };
     },
   }),

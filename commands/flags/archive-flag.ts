@@ -3,8 +3,8 @@ import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
 import type { CommandContext, Outcome } from '../execute.ts';
 import { invalid } from './change-flag.ts';
-import { faultOfFlags, withDependents } from './check-environment.ts';
-import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
+import { type CompileBudget, faultOfFlags, withDependents } from './check-environment.ts';
+import { commandIn, flagIn, type InEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
 import type { FlagDeps } from './project-command.ts';
 
@@ -17,6 +17,7 @@ interface Command {
 export function decideArchiveFlag(
   command: Command,
   environment: EnvironmentState,
+  budget?: CompileBudget,
 ): Decision<EnvironmentEvent> {
   const { archived, reason } = command;
   const flag = flagIn(environment, command.flag);
@@ -32,7 +33,7 @@ export function decideArchiveFlag(
   }
   // What it refers to may have gone meanwhile.
   const flags = environment.flags.set(flag.key, { ...flag, archived });
-  const fault = faultOfFlags({ ...environment, flags }, [flag.key]);
+  const fault = faultOfFlags({ ...environment, flags }, [flag.key], budget);
   if (fault !== null) return invalid('flag', fault);
   return { accept: [{ type: 'flag.restored', data: { flag: flag.key, reason } }] };
 }
@@ -43,12 +44,5 @@ export function archiveFlag(
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {
-  const { project, environment, ...command } = input;
-  return changeEnvironment(deps, {
-    context,
-    project,
-    environment,
-    command: () => command,
-    decide: decideArchiveFlag,
-  });
+  return commandIn(deps, context, input, decideArchiveFlag);
 }

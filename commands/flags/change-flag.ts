@@ -3,9 +3,9 @@ import type { ChangeFlag } from '../../schemas/commands/flags.ts';
 import type { ChangeCause, EnvironmentEvent } from '../../schemas/events/flags.ts';
 import { type Decision, reject } from '../decider.ts';
 import type { CommandContext, Outcome } from '../execute.ts';
-import { faultOfFlags, withDependents } from './check-environment.ts';
+import { type CompileBudget, faultOfFlags, withDependents } from './check-environment.ts';
 import { checkVariants, editFlag, InvalidEdit } from './edit-flag.ts';
-import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
+import { commandIn, flagIn, type InEnvironment } from './environment-command.ts';
 import type { EnvironmentFlag, EnvironmentState } from './environment-state.ts';
 import { difference, type EditableFlag } from './flag-parts.ts';
 import { type FlagDeps, staleRevision } from './project-command.ts';
@@ -23,6 +23,7 @@ const EDIT: ChangeCause = { kind: 'edit', id: null, revision: null, environment:
 export function decideChangeFlag(
   command: Command,
   environment: EnvironmentState,
+  budget?: CompileBudget,
 ): Decision<EnvironmentEvent> {
   const { edits, reason, ifRevision, cause = EDIT } = command;
   const flag = flagIn(environment, command.flag);
@@ -30,7 +31,7 @@ export function decideChangeFlag(
   const stale = staleRevision(ifRevision, flag.revision);
   if (stale) return stale;
   try {
-    return decideParts(environment, flag, editFlag(flag, edits), cause, reason);
+    return decideParts(environment, flag, editFlag(flag, edits), cause, reason, budget);
   } catch (error) {
     if (!(error instanceof InvalidEdit)) throw error;
     return invalid(error.path, error.message);
@@ -44,6 +45,7 @@ export function decideParts(
   wanted: EditableFlag,
   cause: ChangeCause,
   reason: string | null,
+  budget?: CompileBudget,
 ): Decision<EnvironmentEvent> {
   if (flag.archived) return flagIsArchived;
   const changes = difference(flag, wanted);
@@ -56,7 +58,7 @@ export function decideParts(
   }
   // What is wanted may be a flag as it was while it was archived, which nothing would be asked of.
   const flags = environment.flags.set(flag.key, { ...flag, ...wanted, archived: false });
-  const fault = faultOfFlags({ ...environment, flags }, withDependents(flags, [flag.key]));
+  const fault = faultOfFlags({ ...environment, flags }, withDependents(flags, [flag.key]), budget);
   if (fault !== null) return invalid('edits', fault);
   const parts = recordedParts(changes);
   return { accept: [{ type: 'flag.changed', data: { flag: flag.key, parts, cause, reason } }] };
@@ -74,12 +76,5 @@ export function changeFlag(
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {
-  const { project, environment, ...command } = input;
-  return changeEnvironment(deps, {
-    context,
-    project,
-    environment,
-    command: () => command,
-    decide: decideChangeFlag,
-  });
+  return commandIn(deps, context, input, decideChangeFlag);
 }

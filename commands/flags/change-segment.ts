@@ -7,8 +7,8 @@ import type { Json } from '../../schemas/json.ts';
 import { type Decision, reject } from '../decider.ts';
 import type { CommandContext, Outcome } from '../execute.ts';
 import { invalid } from './change-flag.ts';
-import { faultOfFlags } from './check-environment.ts';
-import { changeEnvironment, type InEnvironment, noSuchEnvironment } from './environment-command.ts';
+import { type CompileBudget, faultOfFlags } from './check-environment.ts';
+import { commandIn, type InEnvironment, noSuchEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
 import type { FlagDeps } from './project-command.ts';
 import { flagsReached } from './segment-reach.ts';
@@ -20,7 +20,11 @@ interface Command {
   readonly reason: string | null;
 }
 
-export function decideChangeSegment(command: Command, state: EnvironmentState): Decision<EnvironmentEvent> {
+export function decideChangeSegment(
+  command: Command,
+  state: EnvironmentState,
+  budget?: CompileBudget,
+): Decision<EnvironmentEvent> {
   const { segment, when, reason } = command;
   if (state.environment === null) return noSuchEnvironment;
   const before = state.segments.get(segment);
@@ -35,7 +39,7 @@ export function decideChangeSegment(command: Command, state: EnvironmentState): 
   const segments = when === null ? state.segments.delete(segment) : state.segments.set(segment, when);
   const after = { ...state, segments };
   // A removed one that is still named shows here.
-  const fault = faultOfFlags(after, flagsReached(after, [segment]));
+  const fault = faultOfFlags(after, flagsReached(after, [segment]), budget);
   if (fault !== null) return invalid(when === null ? 'segment' : 'when', fault);
   return { accept: [{ type: 'segment.changed', data: { segment, when: when as Json as never, reason } }] };
 }
@@ -46,12 +50,5 @@ export function changeSegment(
   context: CommandContext,
   input: Command & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {
-  const { project, environment, ...command } = input;
-  return changeEnvironment(deps, {
-    context,
-    project,
-    environment,
-    command: () => command,
-    decide: decideChangeSegment,
-  });
+  return commandIn(deps, context, input, decideChangeSegment);
 }

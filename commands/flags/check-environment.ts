@@ -9,8 +9,17 @@ import { type FlagInEnvironment, type FlagsAround, flagProgram } from './flag-pr
 import { InvalidFlag } from './invalid-flag.ts';
 import { compileSegments } from './segments.ts';
 
-/** Of the flags that one change reaches: they are compiled while nobody is answered, 1 µs each. */
+/** Of the flags that one request reaches: they are compiled while nobody is answered, 1 µs each. */
 export const MAX_OPERATORS_REACHED = 500_000;
+
+/** What is left of it; the commands of one request draw on the same. */
+export interface CompileBudget {
+  operatorsLeft: number;
+}
+
+export function compileBudget(): CompileBudget {
+  return { operatorsLeft: MAX_OPERATORS_REACHED };
+}
 
 type Shape = Pick<EnvironmentState, 'flags' | 'segments'>;
 
@@ -23,20 +32,24 @@ export function flagsAround({ flags, segments }: Shape): FlagsAround {
 }
 
 /** What is wrong with one of the flags as they would be, in words; null: nothing. */
-export function faultOfFlags(environment: Shape, keys: Iterable<string>): string | null {
+export function faultOfFlags(
+  environment: Shape,
+  keys: Iterable<string>,
+  budget: CompileBudget = compileBudget(),
+): string | null {
   let at = 'segments';
   try {
     const around = flagsAround(environment);
     checkPatterns(environment);
     checkSize(environment, around.segments);
-    let operators = 0;
     for (const key of keys) {
       at = `flag ${key}`;
       const flag = environment.flags.get(key);
       if (!flag || flag.archived) continue;
       checkPrerequisites(flag, environment);
-      operators += compileProgram(flagProgram(flag, around), around.segments.evaluators).operators;
-      if (operators > MAX_OPERATORS_REACHED) {
+      const { operators } = compileProgram(flagProgram(flag, around), around.segments.evaluators);
+      budget.operatorsLeft -= operators;
+      if (budget.operatorsLeft < 0) {
         throw new InvalidFlag(`the change reaches more than ${MAX_OPERATORS_REACHED} operators of rules`);
       }
     }

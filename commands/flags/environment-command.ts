@@ -52,6 +52,22 @@ export function changeEnvironment<C>(
   });
 }
 
+/** The same for a command that needs nothing besides what it says. */
+export function commandIn<C extends InEnvironment>(
+  deps: FlagDeps,
+  context: CommandContext,
+  input: C,
+  decide: (command: C, environment: EnvironmentState) => Decision<EnvironmentEvent>,
+  exempt = false,
+): Promise<Outcome<EnvironmentState>> {
+  const { project, environment } = input;
+  return changeEnvironment<C>(deps, {
+    ...{ context, project, environment, exempt },
+    command: () => input,
+    decide: (command, state) => decide(command, state),
+  });
+}
+
 function approvalNeeded(approvalsRequired: number): ReturnType<typeof reject> {
   return reject({
     code: 'approval_required',

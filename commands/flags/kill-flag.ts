@@ -5,7 +5,7 @@ import type { EnvironmentEvent } from '../../schemas/events/flags.ts';
 import type { Decision } from '../decider.ts';
 import type { CommandContext, Outcome } from '../execute.ts';
 import { flagIsArchived } from './change-flag.ts';
-import { changeEnvironment, flagIn, type InEnvironment } from './environment-command.ts';
+import { commandIn, flagIn, type InEnvironment } from './environment-command.ts';
 import type { EnvironmentState } from './environment-state.ts';
 import { killInParked } from './kill-in-parked.ts';
 import type { FlagDeps } from './project-command.ts';
@@ -32,16 +32,8 @@ export async function killFlag(
   context: CommandContext,
   input: KillCommand & InEnvironment,
 ): Promise<Outcome<EnvironmentState>> {
-  const { project, environment, ...command } = input;
   try {
-    return await changeEnvironment(deps, {
-      context,
-      project,
-      environment,
-      exempt: true,
-      command: () => command,
-      decide: decideKillFlag,
-    });
+    return await commandIn(deps, context, input, decideKillFlag, true);
   } catch (error) {
     if (!(error instanceof PlinthError) || error.rejection.code !== 'stream_parked') throw error;
     const outcome = await killInParked(deps, context, input);

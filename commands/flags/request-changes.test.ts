@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FlagEdit } from '../../schemas/commands/flags.ts';
 import { aim, change, gated, on, ramp, refused } from '../../test/support/gated-environment.ts';
+import { compileBudget, faultOfFlags } from './check-environment.ts';
 import { killFlag } from './kill-flag.ts';
 import { closeChangeRequest } from './request-changes.ts';
 
@@ -38,6 +39,26 @@ test('who wrote it, who edited it, and a key without an owner cannot approve it;
   done(await approve(request, 'cat'));
   done(await approve(request, 'dan'));
   done(await apply(request));
+});
+
+test('a key without an owner writes nothing that others must approve: its holder could be one of them', async () => {
+  const { open, opened, edit } = await gated();
+  refused((await open([change('a', on)], null)).outcome, 'self_approval');
+  const request = await opened([change('a', on)]);
+  refused(await edit(request, [change('b', on)], null), 'self_approval');
+});
+
+test('the commands of a request compile rules on one budget', async () => {
+  const { environment, change: direct, done } = await gated(0);
+  for (const key of ['a', 'b']) done(await direct(key, [on, ramp(10_000)]));
+  const state = await environment();
+  const whole = compileBudget();
+  assert.equal(faultOfFlags(state, ['a', 'b'], whole), null);
+  const spent = compileBudget().operatorsLeft - whole.operatorsLeft;
+  assert.ok(spent > 0);
+  const budget = { operatorsLeft: spent };
+  assert.equal(faultOfFlags(state, ['a', 'b'], budget), null);
+  assert.match(faultOfFlags(state, ['a'], budget) ?? '', /reaches more than/);
 });
 
 test('an edit voids the approvals, and an approval of what it said before counts for nothing', async () => {

@@ -58,6 +58,13 @@ function written(
   state: EnvironmentState,
 ): Decision<EnvironmentEvent> {
   const { request, title, commands, targets, ownerId } = command;
+  if (ownerId === null && state.approvalsRequired > 0) {
+    // Whoever it belongs to could approve it with a key that has an owner.
+    return reject({
+      code: 'self_approval',
+      detail: 'A key without an owner cannot write what others approve.',
+    });
+  }
   const decided = decideCommands(state, commands, targets, causeOf(request), null);
   if ('reject' in decided) return decided;
   if (!fitsOneAppend(decided.events)) return reject(tooLarge);

@@ -6,6 +6,7 @@ import { decideArchiveFlag } from './archive-flag.ts';
 import { decideChangeFlag, decideParts, invalid } from './change-flag.ts';
 import type { CommandBases, RecordedCommand } from './change-request.ts';
 import { decideChangeSegment } from './change-segment.ts';
+import { type CompileBudget, compileBudget } from './check-environment.ts';
 import { InvalidEdit, partsOfEdits } from './edit-flag.ts';
 import { flagIn } from './environment-command.ts';
 import { type EnvironmentFlag, type EnvironmentState, evolveEnvironment } from './environment-state.ts';
@@ -33,6 +34,7 @@ export function decideCommands(
 ): DecidedCommands | Refusal {
   const events: EnvironmentEvent[] = [];
   const bases: CommandBases[] = [];
+  const budget = compileBudget();
   let state = environment;
   for (const [i, command] of commands.entries()) {
     const target = targets.get(i);
@@ -41,7 +43,7 @@ export function decideCommands(
     const rests = restsOn(state, command, target);
     if ('reject' in rests) return at(i, rests);
     bases.push(rests.on);
-    const decision = decideOne(state, command, target, cause, reason);
+    const decision = decideOne(state, command, target, cause, reason, budget);
     if ('reject' in decision) return at(i, decision);
     for (const event of decision.accept) {
       events.push(event);
@@ -104,24 +106,30 @@ function decideOne(
   target: EnvironmentFlag | undefined,
   cause: ChangeCause,
   reason: string | null,
+  budget: CompileBudget,
 ): Decision<EnvironmentEvent> {
   switch (command.do) {
     case 'change':
-      return decideChangeFlag({ flag: command.flag, edits: command.edits, reason, cause }, state);
+      return decideChangeFlag({ flag: command.flag, edits: command.edits, reason, cause }, state, budget);
     case 'rollback':
     case 'copy': {
       const flag = flagIn(state, command.flag);
       if ('reject' in flag) return flag;
       const environment = command.do === 'copy' ? command.from : null;
-      return decideParts(state, flag, target!, { ...cause, revision: command.revision, environment }, reason);
+      const from = { ...cause, revision: command.revision, environment };
+      return decideParts(state, flag, target!, from, reason, budget);
     }
     case 'archive':
     case 'restore':
-      return decideArchiveFlag({ flag: command.flag, archived: command.do === 'archive', reason }, state);
+      return decideArchiveFlag(
+        { flag: command.flag, archived: command.do === 'archive', reason },
+        state,
+        budget,
+      );
     case 'put_segment':
-      return decideChangeSegment({ segment: command.segment, when: command.when, reason }, state);
+      return decideChangeSegment({ segment: command.segment, when: command.when, reason }, state, budget);
     case 'remove_segment':
-      return decideChangeSegment({ segment: command.segment, when: null, reason }, state);
+      return decideChangeSegment({ segment: command.segment, when: null, reason }, state, budget);
   }
 }
 

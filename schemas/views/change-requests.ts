@@ -37,4 +37,6 @@ export const changeRequestViewSchema = z.strictObject({
   openedAt: instantSchema,
   changedAt: instantSchema,
 });
+/** In a list: what it says is a request of its own. */
+export const changeRequestItemSchema = changeRequestViewSchema.omit({ commands: true, bases: true });
 export type ChangeRequestView = z.infer<typeof changeRequestViewSchema>;
