@@ -41,8 +41,8 @@ const columns = {
 export const changeRequestsProjection: Projection = {
   name: 'change_requests',
   revision: 1,
-  order: 'stream',
-  domains: ['flags'],
+  // From Kafka it would have twelve places to move for every step of the relay, and seldom an event.
+  order: 'log',
   types: new Set(Object.keys(requestEvents)),
   tables: [{ name: 'requests', key: ['stream', 'request'] }],
   reads: 'personal',

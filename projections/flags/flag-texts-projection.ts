@@ -1,6 +1,6 @@
 /**
  * What people call projects, environments and flags, apart from what decides answers: it opens what they
- * wrote, so it follows each stream by itself, and nothing that is served waits for it.
+ * wrote, and nothing that is served waits for it.
  */
 
 import type { StreamId } from '../../schemas/envelope.ts';
@@ -37,8 +37,8 @@ const texted: readonly Texted['type'][] = [
 export const flagTextsProjection: Projection = {
   name: 'flag_texts',
   revision: 1,
-  order: 'stream',
-  domains: ['flags'],
+  // From Kafka it would have twelve places to move for every step of the relay, and seldom an event.
+  order: 'log',
   types: new Set(texted),
   tables: [{ name: 'texts', key: ['stream', 'thing'] }],
   reads: 'personal',
